@@ -1,0 +1,4 @@
+@NullMarked
+package org.qcowfs.cli;
+
+import org.jspecify.annotations.NullMarked;

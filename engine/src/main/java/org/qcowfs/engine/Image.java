@@ -1,0 +1,266 @@
+package org.qcowfs.engine;
+
+import java.io.Closeable;
+import java.util.ArrayList;
+import java.util.List;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.layer.Layer;
+import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Snapshotted;
+import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.SnapshotInfo;
+
+/**
+ * An open disk: a chain of layers seen as one flat range of {@link #size()} bytes.
+ *
+ * <p>{@link #snapshot}, {@link #vmState} and {@link #layer} give further views of the same open
+ * files; closing the image they came from closes them all, closing a view does nothing.
+ *
+ * <p><b>Thread safety:</b> all methods but {@link #close()} may be called from any thread at once.
+ */
+public final class Image implements Closeable {
+  private static final ThreadLocal<Mapping> SCRATCH = ThreadLocal.withInitial(Mapping::new);
+
+  private final Layer[] chain;
+  private final boolean owner;
+  private final long size;
+  private volatile long allocatedBytes = -1;
+
+  private Image(Layer[] chain, boolean owner) {
+    this.chain = chain;
+    this.owner = owner;
+    this.size = chain[0].size();
+  }
+
+  /** Takes over an opened chain, the top layer first. */
+  static Image over(List<Layer> chain) {
+    return new Image(chain.toArray(Layer[]::new), true);
+  }
+
+  /** The guest disk's size in bytes. */
+  public long size() {
+    return size;
+  }
+
+  /** Layers in the chain, at least 1. */
+  public int depth() {
+    return chain.length;
+  }
+
+  /** The path of layer {@code depth}'s image file; 0 is the top. */
+  public String path(int depth) {
+    return chain[depth].file().path();
+  }
+
+  /** What {@code info} shows of layer {@code depth}; 0 is the top. */
+  public ImageInfo info(int depth) throws ImageException {
+    return chain[depth].info();
+  }
+
+  /** What {@code info} shows of the top layer. */
+  public ImageInfo info() throws ImageException {
+    return info(0);
+  }
+
+  /** The top layer's internal snapshots in table order; none for a format without them. */
+  public List<SnapshotInfo> snapshots() {
+    return chain[0] instanceof Snapshotted top ? top.snapshots() : List.of();
+  }
+
+  /**
+   * The disk as it was at a snapshot, over the same backing chain.
+   *
+   * @throws ImageException kind {@code CORRUPT} if the snapshot's L1 table cannot be used
+   */
+  public Image snapshot(SnapshotInfo snapshot) throws ImageException {
+    Layer[] view = chain.clone();
+    view[0] = snapshotted().snapshot(snapshot);
+    return new Image(view, false);
+  }
+
+  /**
+   * A snapshot's virtual-machine state as a flat range of {@link SnapshotInfo#vmStateSize()} bytes.
+   *
+   * @throws ImageException kind {@code CORRUPT} if the snapshot's L1 table cannot be used
+   */
+  public Image vmState(SnapshotInfo snapshot) throws ImageException {
+    return new Image(new Layer[] {snapshotted().vmState(snapshot)}, false);
+  }
+
+  /** The disk as layer {@code depth} and everything below it show it; 0 is the disk itself. */
+  public Image layer(int depth) {
+    List<Layer> below = new ArrayList<>(List.of(chain)).subList(depth, chain.length);
+    return new Image(below.toArray(Layer[]::new), false);
+  }
+
+  private Snapshotted snapshotted() {
+    if (chain[0] instanceof Snapshotted top) {
+      return top;
+    }
+    throw new IllegalStateException("no snapshots in this format");
+  }
+
+  /**
+   * Reads guest bytes.
+   *
+   * @param guestOffset first byte; {@code guestOffset + length} is at most {@link #size()}
+   * @param dst receives the bytes from {@code position} on
+   * @throws ImageException if any byte of the range cannot be read; {@code dst} is then undefined
+   */
+  public void read(long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    checkRange(guestOffset, length);
+    Mapping mapping = SCRATCH.get();
+    int done = 0;
+    while (done < length) {
+      long at = guestOffset + done;
+      resolve(at, length - done, mapping);
+      int n = (int) mapping.length();
+      switch (mapping.kind()) {
+        case DATA -> readData(mapping, at, dst, position + done, n);
+        case COMPRESSED ->
+            chain[mapping.depth()].readCompressed(mapping, at, dst, position + done, n);
+        case ZERO, UNALLOCATED -> dst.zero(position + done, n);
+      }
+      done += n;
+    }
+  }
+
+  private static void readData(
+      Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    HostFile file = mapping.dataFile();
+    int got = file.read(mapping.hostOffset(), dst, position, length);
+    if (got < length) {
+      throw new ImageException(
+          ErrorKind.CORRUPT,
+          file.path(),
+          String.format(
+              "data of guest offset 0x%x is at host offset 0x%x, past the end of the file (%d"
+                  + " bytes)",
+              guestOffset + got, mapping.hostOffset() + got, file.length()));
+    }
+  }
+
+  /**
+   * Says where the guest range at {@code guestOffset} lives, through the whole chain.
+   *
+   * @param out the answer with the answering layer's depth; {@code UNALLOCATED} means that no layer
+   *     has it (it reads as zeroes) and then names the last layer asked
+   * @throws ImageException as {@link Layer#map}
+   */
+  public void resolve(long guestOffset, long length, Mapping out) throws ImageException {
+    long limit = Math.min(length, size - guestOffset);
+    for (int depth = 0; ; depth++) {
+      Layer layer = chain[depth];
+      if (guestOffset >= layer.size()) {
+        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status).
+        out.setUnallocated(limit);
+        out.setDepth(depth);
+        return;
+      }
+      layer.map(guestOffset, limit, out);
+      out.setDepth(depth);
+      limit = out.length();
+      if (out.kind() != Mapping.Kind.UNALLOCATED || depth == chain.length - 1) {
+        return;
+      }
+    }
+  }
+
+  /**
+   * As {@link #resolve}, and what the host file has no blocks for comes as zero: {@code ZERO} with
+   * the host offset kept. Exact to the host's own block size.
+   */
+  public void extent(long guestOffset, long length, Mapping out) throws ImageException {
+    resolve(guestOffset, length, out);
+    if (out.kind() != Mapping.Kind.DATA) {
+      return;
+    }
+    HostFile file = out.dataFile();
+    long host = out.hostOffset();
+    long data = file.nextData(host);
+    if (data > host) {
+      out.setZero(file, host, Math.min(out.length(), data - host));
+    } else {
+      out.limit(Math.max(1, file.nextHole(host) - host));
+    }
+  }
+
+  /**
+   * The first data at or after {@code guestOffset} ({@code SEEK_DATA}): bytes that a layer stores,
+   * neither zero by metadata nor a hole of the host.
+   *
+   * @return its guest offset, or -1 if only holes follow
+   */
+  public long nextData(long guestOffset) throws ImageException {
+    return next(guestOffset, true);
+  }
+
+  /**
+   * The first hole at or after {@code guestOffset} ({@code SEEK_HOLE}).
+   *
+   * @return its guest offset; the end of the disk counts as one
+   */
+  public long nextHole(long guestOffset) throws ImageException {
+    long found = next(guestOffset, false);
+    return found < 0 ? size : found;
+  }
+
+  private long next(long guestOffset, boolean data) throws ImageException {
+    Mapping mapping = SCRATCH.get();
+    for (long at = guestOffset; at < size; at += mapping.length()) {
+      extent(at, size - at, mapping);
+      boolean isData =
+          mapping.kind() == Mapping.Kind.DATA || mapping.kind() == Mapping.Kind.COMPRESSED;
+      if (isData == data) {
+        return at;
+      }
+    }
+    return -1;
+  }
+
+  /** Guest bytes that are data in the sense of {@link #nextData}; walked once, then remembered. */
+  public long allocatedBytes() throws ImageException {
+    long known = allocatedBytes;
+    if (known < 0) {
+      known = 0;
+      for (long at = nextData(0); at >= 0; ) {
+        long end = nextHole(at);
+        known += end - at;
+        at = end < size ? nextData(end) : -1;
+      }
+      allocatedBytes = known;
+    }
+    return known;
+  }
+
+  private void checkRange(long guestOffset, int length) {
+    if (guestOffset < 0 || length < 0 || guestOffset > size - length) {
+      throw new IllegalArgumentException(
+          "range " + guestOffset + "+" + length + " is outside the disk of " + size + " bytes");
+    }
+  }
+
+  /** Closes every file of the chain; does nothing on a view. */
+  @Override
+  public void close() throws ImageException {
+    if (!owner) {
+      return;
+    }
+    ImageException failure = null;
+    for (Layer layer : chain) {
+      try {
+        layer.close();
+      } catch (ImageException e) {
+        failure = failure == null ? e : failure;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}

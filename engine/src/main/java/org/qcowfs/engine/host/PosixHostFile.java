@@ -1,0 +1,271 @@
+package org.qcowfs.engine.host;
+
+import static org.qcowfs.engine.host.posix.PosixCalls.FALLOC_FL_KEEP_SIZE;
+import static org.qcowfs.engine.host.posix.PosixCalls.FALLOC_FL_PUNCH_HOLE;
+import static org.qcowfs.engine.host.posix.PosixCalls.FALLOC_FL_ZERO_RANGE;
+import static org.qcowfs.engine.host.posix.PosixCalls.O_CLOEXEC;
+import static org.qcowfs.engine.host.posix.PosixCalls.O_NONBLOCK;
+import static org.qcowfs.engine.host.posix.PosixCalls.O_RDONLY;
+import static org.qcowfs.engine.host.posix.PosixCalls.O_RDWR;
+import static org.qcowfs.engine.host.posix.PosixCalls.SEEK_DATA;
+import static org.qcowfs.engine.host.posix.PosixCalls.SEEK_END;
+import static org.qcowfs.engine.host.posix.PosixCalls.SEEK_HOLE;
+
+import java.lang.ref.Reference;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.posix.Errno;
+import org.qcowfs.engine.host.posix.FileStatus;
+import org.qcowfs.engine.host.posix.PosixCalls;
+
+/** A regular file or block device behind a file descriptor. */
+public final class PosixHostFile implements HostFile {
+  private final String path;
+  private final int fd;
+  private final boolean writable;
+  private final boolean blockDevice;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  private PosixHostFile(String path, int fd, boolean writable, boolean blockDevice) {
+    this.path = path;
+    this.fd = fd;
+    this.writable = writable;
+    this.blockDevice = blockDevice;
+  }
+
+  /**
+   * Opens an existing regular file or block device.
+   *
+   * <p>{@code O_NONBLOCK} keeps the open of a FIFO from waiting; what is neither a regular file nor
+   * a block device is closed again and refused.
+   *
+   * @throws ImageException kind {@code IO} with the errno, or {@code REFUSED} for another type
+   */
+  public static PosixHostFile open(String path, boolean writable) throws ImageException {
+    return open(path, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, writable);
+  }
+
+  /**
+   * Creates a regular file that must not exist yet.
+   *
+   * @throws ImageException kind {@code IO}; errno {@code EEXIST} if it does
+   */
+  public static PosixHostFile createNew(String path) throws ImageException {
+    return open(path, O_RDWR | PosixCalls.O_CREAT | PosixCalls.O_EXCL, true);
+  }
+
+  private static PosixHostFile open(String path, int flags, boolean writable)
+      throws ImageException {
+    int fd = PosixCalls.open(path, flags | O_CLOEXEC);
+    if (fd < 0) {
+      int errno = PosixCalls.errno();
+      throw new ImageException(
+          ErrorKind.IO,
+          path,
+          "Could not open '" + Escape.text(path) + "': " + Errno.text(errno),
+          errno,
+          null);
+    }
+    FileStatus status = PosixCalls.fstat(fd);
+    if (!status.isRegularFile() && !status.isBlockDevice()) {
+      PosixCalls.close(fd);
+      throw new ImageException(
+          ErrorKind.REFUSED,
+          path,
+          "'"
+              + Escape.text(path)
+              + "' is "
+              + status.typeName()
+              + "; expected a regular file or a block device");
+    }
+    return new PosixHostFile(path, fd, writable, status.isBlockDevice());
+  }
+
+  @Override
+  public String path() {
+    return path;
+  }
+
+  @Override
+  public boolean writable() {
+    return writable;
+  }
+
+  /** The descriptor, for locks. */
+  public int fd() {
+    return fd;
+  }
+
+  /** What the kernel says of the open file now. */
+  public FileStatus status() throws ImageException {
+    FileStatus status = PosixCalls.fstat(fd);
+    if (status.errno() != 0) {
+      throw failure("stat", 0, 0, status.errno());
+    }
+    return status;
+  }
+
+  @Override
+  public long length() throws ImageException {
+    // Block devices report their length only through lseek; nobody uses the file position.
+    return blockDevice
+        ? check(PosixCalls.lseek(fd, 0, SEEK_END), "seek", 0, 0)
+        : status().sizeBytes();
+  }
+
+  @Override
+  public int read(long hostOffset, DataBuffer dst, int position, int length) throws ImageException {
+    Objects.checkFromIndexSize(position, length, dst.capacity());
+    int done = 0;
+    while (done < length) {
+      long n =
+          PosixCalls.pread(fd, dst.address() + position + done, length - done, hostOffset + done);
+      if (n == 0) {
+        break;
+      }
+      if (n < 0) {
+        int errno = PosixCalls.errno();
+        if (errno == Errno.EINTR) {
+          continue;
+        }
+        throw failure("read", hostOffset + done, length - done, errno);
+      }
+      done += (int) n;
+    }
+    Reference.reachabilityFence(dst);
+    return done;
+  }
+
+  @Override
+  public void write(long hostOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    Objects.checkFromIndexSize(position, length, src.capacity());
+    int done = 0;
+    while (done < length) {
+      long n =
+          PosixCalls.pwrite(fd, src.address() + position + done, length - done, hostOffset + done);
+      if (n < 0) {
+        int errno = PosixCalls.errno();
+        if (errno == Errno.EINTR) {
+          continue;
+        }
+        throw failure("write", hostOffset + done, length - done, errno);
+      }
+      if (n == 0) {
+        throw failure("write", hostOffset + done, length - done, Errno.ENOSPC);
+      }
+      done += (int) n;
+    }
+    Reference.reachabilityFence(src);
+  }
+
+  @Override
+  public void sync() throws ImageException {
+    check(PosixCalls.fdatasync(fd), "sync", 0, 0);
+  }
+
+  @Override
+  public void truncate(long length) throws ImageException {
+    check(PosixCalls.ftruncate(fd, length), "truncate", length, 0);
+  }
+
+  @Override
+  public void allocate(long hostOffset, long length) throws ImageException {
+    check(PosixCalls.fallocate(fd, 0, hostOffset, length), "allocate", hostOffset, length);
+  }
+
+  @Override
+  public void zeroRange(long hostOffset, long length) throws ImageException {
+    if (PosixCalls.fallocate(fd, FALLOC_FL_ZERO_RANGE, hostOffset, length) == 0) {
+      return;
+    }
+    int errno = PosixCalls.errno();
+    if (errno != Errno.EOPNOTSUPP && errno != Errno.ENODEV && errno != Errno.ENOSYS) {
+      throw failure("zero", hostOffset, length, errno);
+    }
+    DataBuffer zeroes = DataBuffer.allocate((int) Math.min(length, 1 << 20));
+    for (long done = 0; done < length; done += zeroes.capacity()) {
+      write(hostOffset + done, zeroes, 0, (int) Math.min(length - done, zeroes.capacity()));
+    }
+  }
+
+  @Override
+  public boolean punchHole(long hostOffset, long length) throws ImageException {
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (PosixCalls.fallocate(fd, mode, hostOffset, length) == 0) {
+      return true;
+    }
+    int errno = PosixCalls.errno();
+    if (errno == Errno.EOPNOTSUPP || errno == Errno.ENODEV || errno == Errno.ENOSYS) {
+      return false;
+    }
+    throw failure("punch a hole", hostOffset, length, errno);
+  }
+
+  @Override
+  public long nextData(long hostOffset) throws ImageException {
+    long found = PosixCalls.lseek(fd, hostOffset, SEEK_DATA);
+    if (found >= 0) {
+      return found;
+    }
+    int errno = PosixCalls.errno();
+    if (errno == Errno.ENXIO) {
+      return Long.MAX_VALUE;
+    }
+    if (errno == Errno.EINVAL) {
+      return hostOffset;
+    }
+    throw failure("seek for data", hostOffset, 0, errno);
+  }
+
+  @Override
+  public long nextHole(long hostOffset) throws ImageException {
+    long found = PosixCalls.lseek(fd, hostOffset, SEEK_HOLE);
+    if (found >= 0) {
+      return found;
+    }
+    int errno = PosixCalls.errno();
+    if (errno == Errno.ENXIO) {
+      return hostOffset;
+    }
+    if (errno == Errno.EINVAL) {
+      return Long.MAX_VALUE;
+    }
+    throw failure("seek for a hole", hostOffset, 0, errno);
+  }
+
+  @Override
+  public long allocatedBytes() throws ImageException {
+    return status().blocks() * 512;
+  }
+
+  @Override
+  public void close() throws ImageException {
+    if (closed.compareAndSet(false, true)) {
+      check(PosixCalls.close(fd), "close", 0, 0);
+    }
+  }
+
+  private long check(long result, String operation, long hostOffset, long length)
+      throws ImageException {
+    if (result < 0) {
+      throw failure(operation, hostOffset, length, PosixCalls.errno());
+    }
+    return result;
+  }
+
+  private ImageException failure(String operation, long hostOffset, long length, int errno) {
+    boolean full = errno == Errno.ENOSPC || errno == Errno.EDQUOT || errno == Errno.EFBIG;
+    String where =
+        length == 0 ? "" : String.format(" %d bytes at host offset 0x%x", length, hostOffset);
+    return new ImageException(
+        full ? ErrorKind.NO_SPACE : ErrorKind.IO,
+        path,
+        "Could not " + operation + where + ": " + Errno.text(errno),
+        errno,
+        null);
+  }
+}

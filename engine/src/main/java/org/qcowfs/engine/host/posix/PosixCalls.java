@@ -1,0 +1,205 @@
+package org.qcowfs.engine.host.posix;
+
+import com.kenai.jffi.CallContext;
+import com.kenai.jffi.CallingConvention;
+import com.kenai.jffi.Invoker;
+import com.kenai.jffi.LastError;
+import com.kenai.jffi.Library;
+import com.kenai.jffi.MemoryIO;
+import com.kenai.jffi.Type;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
+/**
+ * Linux system calls by their C names; -1 means failure, with the reason in {@link #errno()}.
+ *
+ * <p><b>Thread safety:</b> all calls may be made from any thread; errno is per thread.
+ */
+public final class PosixCalls {
+  public static final int O_RDONLY = 0;
+  public static final int O_RDWR = 2;
+  public static final int O_CREAT = 0100;
+  public static final int O_EXCL = 0200;
+  public static final int O_TRUNC = 01000;
+  public static final int O_NONBLOCK = 04000;
+  public static final int O_CLOEXEC = 02000000;
+
+  /** O_DIRECT differs between architectures. */
+  public static final int O_DIRECT =
+      System.getProperty("os.arch", "").equals("aarch64") ? 0200000 : 040000;
+
+  public static final int SEEK_END = 2;
+  public static final int SEEK_DATA = 3;
+  public static final int SEEK_HOLE = 4;
+
+  public static final int FALLOC_FL_KEEP_SIZE = 1;
+  public static final int FALLOC_FL_PUNCH_HOLE = 2;
+  public static final int FALLOC_FL_ZERO_RANGE = 16;
+
+  public static final int F_OFD_GETLK = 36;
+  public static final int F_OFD_SETLK = 37;
+  public static final int F_RDLCK = 0;
+  public static final int F_WRLCK = 1;
+  public static final int F_UNLCK = 2;
+
+  private static final Library LIBC = libc();
+  private static final Invoker INVOKER = Invoker.getInstance();
+  private static final MemoryIO MEMORY = MemoryIO.getInstance();
+  private static final LastError LAST_ERROR = LastError.getInstance();
+
+  private static final CallContext LONG_1 = context(1);
+  private static final CallContext LONG_2 = context(2);
+  private static final CallContext LONG_3 = context(3);
+  private static final CallContext LONG_4 = context(4);
+  private static final CallContext LONG_5 = context(5);
+
+  private static final long OPEN = symbol("open64");
+  private static final long CLOSE = symbol("close");
+  private static final long PREAD = symbol("pread64");
+  private static final long PWRITE = symbol("pwrite64");
+  private static final long LSEEK = symbol("lseek64");
+  private static final long FTRUNCATE = symbol("ftruncate64");
+  private static final long FALLOCATE = symbol("fallocate64");
+  private static final long FDATASYNC = symbol("fdatasync");
+  private static final long FCNTL = symbol("fcntl64", "fcntl");
+  private static final long STATX = symbol("statx");
+
+  private PosixCalls() {}
+
+  private static Library libc() {
+    Library library = Library.getCachedInstance("libc.so.6", Library.LAZY);
+    if (library == null) {
+      throw new UnsatisfiedLinkError("libc.so.6: " + Library.getLastError());
+    }
+    return library;
+  }
+
+  private static long symbol(String... names) {
+    for (String name : names) {
+      long address = LIBC.getSymbolAddress(name);
+      if (address != 0) {
+        return address;
+      }
+    }
+    throw new UnsatisfiedLinkError("libc.so.6 has no " + names[0]);
+  }
+
+  private static CallContext context(int arguments) {
+    Type[] types = new Type[arguments];
+    Arrays.fill(types, Type.SINT64);
+    return CallContext.getCallContext(Type.SINT64, types, CallingConvention.DEFAULT, true);
+  }
+
+  /** The reason of this thread's last failed call. */
+  public static int errno() {
+    return LAST_ERROR.get();
+  }
+
+  /** Sign-extends what a C function declared {@code int} returned. */
+  private static int asInt(long result) {
+    return (int) result;
+  }
+
+  /** Opens {@code path}; a created file gets mode 0666 less the umask. */
+  public static int open(String path, int flags) {
+    long cPath = cString(path);
+    try {
+      return asInt(INVOKER.invokeN3(LONG_3, OPEN, cPath, flags, 0666));
+    } finally {
+      MEMORY.freeMemory(cPath);
+    }
+  }
+
+  public static int close(int fd) {
+    return asInt(INVOKER.invokeN1(LONG_1, CLOSE, fd));
+  }
+
+  public static long pread(int fd, long address, long length, long offset) {
+    return INVOKER.invokeN4(LONG_4, PREAD, fd, address, length, offset);
+  }
+
+  public static long pwrite(int fd, long address, long length, long offset) {
+    return INVOKER.invokeN4(LONG_4, PWRITE, fd, address, length, offset);
+  }
+
+  public static long lseek(int fd, long offset, int whence) {
+    return INVOKER.invokeN3(LONG_3, LSEEK, fd, offset, whence);
+  }
+
+  public static int ftruncate(int fd, long length) {
+    return asInt(INVOKER.invokeN2(LONG_2, FTRUNCATE, fd, length));
+  }
+
+  public static int fallocate(int fd, int mode, long offset, long length) {
+    return asInt(INVOKER.invokeN4(LONG_4, FALLOCATE, fd, mode, offset, length));
+  }
+
+  public static int fdatasync(int fd) {
+    return asInt(INVOKER.invokeN1(LONG_1, FDATASYNC, fd));
+  }
+
+  public static int fcntl(int fd, int command, long argument) {
+    return asInt(INVOKER.invokeN3(LONG_3, FCNTL, fd, command, argument));
+  }
+
+  /**
+   * Sets or tests an open-file-description byte lock.
+   *
+   * @param command {@link #F_OFD_SETLK} or {@link #F_OFD_GETLK}
+   * @param type {@link #F_RDLCK}, {@link #F_WRLCK} or {@link #F_UNLCK}
+   * @return for SETLK 0, for GETLK the type of the conflicting lock ({@link #F_UNLCK} if none); -1
+   *     on failure
+   */
+  public static int ofdLock(int fd, int command, int type, long start, long length) {
+    // struct flock: l_type i16 @0, l_whence i16 @2, l_start i64 @8, l_len i64 @16, l_pid i32 @24
+    long flock = MEMORY.allocateMemory(32, true);
+    try {
+      MEMORY.putShort(flock, (short) type);
+      MEMORY.putLong(flock + 8, start);
+      MEMORY.putLong(flock + 16, length);
+      int result = fcntl(fd, command, flock);
+      return result == 0 && command == F_OFD_GETLK ? MEMORY.getShort(flock) : result;
+    } finally {
+      MEMORY.freeMemory(flock);
+    }
+  }
+
+  /** Asks the kernel about an open file. */
+  public static FileStatus fstat(int fd) {
+    return statx(fd, "", 0x1000 /* AT_EMPTY_PATH */);
+  }
+
+  private static FileStatus statx(int fd, String path, int flags) {
+    long cPath = cString(path);
+    long out = MEMORY.allocateMemory(256, true);
+    try {
+      int result = asInt(INVOKER.invokeN5(LONG_5, STATX, fd, cPath, flags, 0x7ff, out));
+      if (result != 0) {
+        return new FileStatus(errno(), 0, 0, 0, 0, 0, 0, 0);
+      }
+      // struct statx: stx_mode u16 @28, stx_ino u64 @32, stx_size u64 @40, stx_blocks u64 @48,
+      // stx_mtime {i64 sec @112, u32 nsec @120}, stx_dev_major u32 @136, stx_dev_minor u32 @140
+      return new FileStatus(
+          0,
+          Short.toUnsignedInt(MEMORY.getShort(out + 28)),
+          MEMORY.getLong(out + 40),
+          MEMORY.getLong(out + 48),
+          ((long) MEMORY.getInt(out + 136) << 32)
+              | Integer.toUnsignedLong(MEMORY.getInt(out + 140)),
+          MEMORY.getLong(out + 32),
+          MEMORY.getLong(out + 112),
+          MEMORY.getInt(out + 120));
+    } finally {
+      MEMORY.freeMemory(out);
+      MEMORY.freeMemory(cPath);
+    }
+  }
+
+  /** A zero-terminated copy in native memory; the caller frees it. */
+  private static long cString(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    long address = MEMORY.allocateMemory(bytes.length + 1L, false);
+    MEMORY.putZeroTerminatedByteArray(address, bytes, 0, bytes.length);
+    return address;
+  }
+}

@@ -1,0 +1,75 @@
+package org.qcowfs.engine.raw;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.layer.BackingReference;
+import org.qcowfs.engine.layer.Layer;
+import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.model.ImageInfo;
+
+/**
+ * A raw image: the file is the disk.
+ *
+ * <p>Its size is taken at open; a file that shrinks later fails to read, one that grows shows what
+ * it had.
+ */
+public final class RawLayer implements Layer {
+  private final HostFile file;
+  private final long size;
+
+  /** Takes over {@code file}: it is closed with the layer. */
+  public RawLayer(HostFile file) throws ImageException {
+    this.file = file;
+    this.size = file.length();
+  }
+
+  @Override
+  public HostFile file() {
+    return file;
+  }
+
+  @Override
+  public long size() {
+    return size;
+  }
+
+  @Override
+  public @Nullable BackingReference backing() {
+    return null;
+  }
+
+  @Override
+  public void map(long guestOffset, long length, Mapping out) {
+    out.setData(file, guestOffset, Math.min(length, size - guestOffset));
+  }
+
+  @Override
+  public void readCompressed(
+      Mapping mapping, long guestOffset, DataBuffer dst, int position, int length) {
+    throw new IllegalArgumentException("a raw image has no compressed clusters");
+  }
+
+  @Override
+  public ImageInfo info() throws ImageException {
+    return new ImageInfo(
+        file.path(),
+        "raw",
+        size,
+        file.allocatedBytes(),
+        0,
+        false,
+        false,
+        null,
+        null,
+        List.of(),
+        null);
+  }
+
+  @Override
+  public void close() throws ImageException {
+    file.close();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.qcowfs.fuse;
+
+import org.jspecify.annotations.NullMarked;
