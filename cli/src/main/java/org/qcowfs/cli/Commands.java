@@ -1,0 +1,42 @@
+package org.qcowfs.cli;
+
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.command.CompletionCommand;
+import org.qcowfs.cli.command.DemoCommand;
+import org.qcowfs.cli.command.InfoCommand;
+import org.qcowfs.cli.command.ManCommand;
+import org.qcowfs.cli.command.MapCommand;
+import org.qcowfs.cli.command.SnapshotCommand;
+
+/** Which class runs which command; only the one that was asked for is loaded. */
+public final class Commands {
+  private Commands() {}
+
+  /** All commands in the order of the help. */
+  public static List<String> names() {
+    return List.of("info", "map", "snapshot", "demo", "completion", "man");
+  }
+
+  /** A command with its own quick parser, or null. */
+  public static @Nullable Command create(String name) {
+    return switch (name) {
+      case "info" -> new InfoCommand();
+      case "map" -> new MapCommand();
+      case "snapshot" -> new SnapshotCommand();
+      case "demo" -> new DemoCommand();
+      case "completion" -> new CompletionCommand();
+      case "man" -> new ManCommand();
+      default -> null;
+    };
+  }
+
+  /** A command that picocli parses, or null. */
+  public static @Nullable Callable<Integer> createAnnotated(String name) {
+    return switch (name) {
+      default -> null;
+    };
+  }
+}
