@@ -92,6 +92,12 @@ public record HoleMap(long size, List<Stretch> data) {
     return result;
   }
 
+  /** Copies a file with its holes where they are and nowhere else. */
+  public static void copyExactly(Path from, Path to) {
+    Run.ok("cp", "--sparse=auto", from.toString(), to.toString());
+    Run.ok("sync", to.toString());
+  }
+
   /** Walks an open image. */
   public static HoleMap ofImage(Image image) throws ImageException {
     Builder builder = new Builder();

@@ -90,6 +90,15 @@ public final class QemuImg {
     run("convert", "-f", format, "-O", "raw", image.toString(), raw.toString());
   }
 
+  /** Writes {@code length} bytes of what a guest sees of a qcow2 image into a raw file. */
+  public static void windowToRaw(Path image, long offset, long length, Path raw) {
+    String window =
+        String.format(
+            "driver=raw,offset=%d,size=%d,file.driver=qcow2,file.file.filename=%s",
+            offset, length, image);
+    run("convert", "--image-opts", window, "-O", "raw", raw.toString());
+  }
+
   /** Writes what a guest saw of a qcow2 image at a snapshot into a raw file. */
   public static void snapshotToRaw(Path image, String name, Path raw) {
     run(

@@ -53,8 +53,11 @@ public final class TempImages implements AutoCloseable {
     }
   }
 
-  /** Deletes {@code folder} and all below it, following no symbolic link. */
+  /** Deletes {@code folder}, if it is there, and all below it, following no symbolic link. */
   public static void deleteTree(Path folder) {
+    if (!Files.exists(folder)) {
+      return;
+    }
     try (Stream<Path> walk = Files.walk(folder)) {
       List<Path> deepestFirst = walk.sorted(Comparator.reverseOrder()).toList();
       for (Path path : deepestFirst) {
