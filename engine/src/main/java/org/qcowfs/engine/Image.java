@@ -124,6 +124,7 @@ public final class Image implements Closeable {
         case COMPRESSED ->
             chain[mapping.depth()].readCompressed(mapping, at, dst, position + done, n);
         case ZERO, UNALLOCATED -> dst.zero(position + done, n);
+        case DAMAGED -> throw mapping.damage();
       }
       done += n;
     }
@@ -150,9 +151,8 @@ public final class Image implements Closeable {
    *
    * @param out the answer with the answering layer's depth; {@code UNALLOCATED} means that no layer
    *     has it (it reads as zeroes) and then names the last layer asked
-   * @throws ImageException as {@link Layer#map}
    */
-  public void resolve(long guestOffset, long length, Mapping out) throws ImageException {
+  public void resolve(long guestOffset, long length, Mapping out) {
     long limit = Math.min(length, size - guestOffset);
     for (int depth = 0; ; depth++) {
       Layer layer = chain[depth];
@@ -183,16 +183,20 @@ public final class Image implements Closeable {
     HostFile file = out.dataFile();
     long host = out.hostOffset();
     long data = file.nextData(host);
-    if (data > host) {
-      out.setZero(file, host, Math.min(out.length(), data - host));
-    } else {
+    if (data == host) {
       out.limit(Math.max(1, file.nextHole(host) - host));
+    } else if (data != Long.MAX_VALUE || host + out.length() <= file.length()) {
+      int depth = out.depth();
+      out.setZero(file, host, Math.min(out.length(), data - host));
+      out.setDepth(depth);
     }
+    // Otherwise the range reaches past the end of the file: not a hole, but data that is missing.
   }
 
   /**
    * The first data at or after {@code guestOffset} ({@code SEEK_DATA}): bytes that a layer stores,
-   * neither zero by metadata nor a hole of the host.
+   * neither zero by metadata nor a hole of the host. What is damaged counts as data, so that who
+   * copies only data meets the error.
    *
    * @return its guest offset, or -1 if only holes follow
    */
@@ -214,13 +218,18 @@ public final class Image implements Closeable {
     Mapping mapping = SCRATCH.get();
     for (long at = guestOffset; at < size; at += mapping.length()) {
       extent(at, size - at, mapping);
-      boolean isData =
-          mapping.kind() == Mapping.Kind.DATA || mapping.kind() == Mapping.Kind.COMPRESSED;
-      if (isData == data) {
+      if (isData(mapping.kind()) == data) {
         return at;
       }
     }
     return -1;
+  }
+
+  private static boolean isData(Mapping.Kind kind) {
+    return switch (kind) {
+      case DATA, COMPRESSED, DAMAGED -> true;
+      case ZERO, UNALLOCATED -> false;
+    };
   }
 
   /** Guest bytes that are data in the sense of {@link #nextData}; walked once, then remembered. */
