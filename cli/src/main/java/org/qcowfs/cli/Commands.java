@@ -1,0 +1,19 @@
+package org.qcowfs.cli;
+
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.command.InfoCommand;
+
+/** Which class runs which command; only the one that was asked for is loaded. */
+final class Commands {
+  private Commands() {}
+
+  /** The command called {@code name}, the root for {@code --help} and the like, or null. */
+  static @Nullable Callable<Integer> create(String name) {
+    return switch (name) {
+      case "info" -> new InfoCommand();
+      case "-h", "--help", "help", "-V", "--version" -> new RootCommand();
+      default -> null;
+    };
+  }
+}
