@@ -207,9 +207,10 @@ final class ImageFileSystem extends FuseStubFS {
     arguments.addAll(List.of(options));
     arguments.add(mountPoint.toString());
     this.mountPoint = mountPoint;
-    Session made =
-        Session.mount(
-            arguments, Struct.getMemory(fuseOperations).address(), Struct.size(fuseOperations));
+    // jnr-fuse keeps the table on the heap.
+    byte[] operations = new byte[Struct.size(fuseOperations)];
+    Struct.getMemory(fuseOperations).get(0, operations, 0, operations.length);
+    Session made = Session.mount(arguments, operations);
     if (made == null) {
       return;
     }

@@ -16,7 +16,6 @@ import org.qcowfs.fuse.session.Session;
 import org.qcowfs.fuse.system.MountTable;
 import org.qcowfs.fuse.system.Unmount;
 import org.qcowfs.fuse.tree.FaultLog;
-import org.qcowfs.fuse.tree.JsonRenderer;
 import org.qcowfs.fuse.tree.MountTree;
 
 /**
@@ -57,18 +56,15 @@ public final class ImageMount {
   /**
    * Mounts and serves; when this returns, the mount answers.
    *
-   * @param info renders {@code info.json}
-   * @param map renders {@code map.json}
    * @param sink receives the log lines
    * @throws MountException with the reason; nothing stays mounted then
    */
-  public static ImageMount start(
-      Image image, MountOptions options, JsonRenderer info, JsonRenderer map, Consumer<String> sink)
+  public static ImageMount start(Image image, MountOptions options, Consumer<String> sink)
       throws MountException {
     Path mountPoint = options.mountPoint();
     boolean isFlat = checkMountPoint(mountPoint, options.has("nonempty"));
     FaultLog log = new FaultLog(sink);
-    MountTree tree = isFlat ? MountTree.flat(image, log) : MountTree.views(image, info, map, log);
+    MountTree tree = isFlat ? MountTree.flat(image, log) : MountTree.views(image, log);
     ImageFileSystem fileSystem = newFileSystem(tree, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.
@@ -201,6 +197,11 @@ public final class ImageMount {
       return;
     }
     Unmount.unmount(mountPoint, true);
+  }
+
+  /** Whether {@link #await} would return at once. */
+  public boolean hasEnded() {
+    return session.workers().stream().noneMatch(Thread::isAlive);
   }
 
   /** Waits until it is unmounted and everybody is done, then releases all but the image. */

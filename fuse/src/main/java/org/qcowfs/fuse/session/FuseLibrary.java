@@ -83,27 +83,30 @@ final class FuseLibrary {
    *
    * @param arguments as for a program's {@code main}, with {@code -f}: without it libfuse forks,
    *     which a JVM does not survive
-   * @param operations address of {@code struct fuse_operations}, copied
+   * @param operations the bytes of {@code struct fuse_operations}
    * @return null if libfuse refused; it has then said why on the standard error
    */
-  static @Nullable Mounted setup(List<String> arguments, long operations, long operationsSize) {
+  static @Nullable Mounted setup(List<String> arguments, byte[] operations) {
     long[] strings = arguments.stream().mapToLong(FuseLibrary::cString).toArray();
     long argv = MEMORY.allocateMemory(8L * (strings.length + 1), true);
     MEMORY.putLongArray(argv, strings, 0, strings.length);
     long mountPoint = MEMORY.allocateMemory(16, true);
+    long table = MEMORY.allocateMemory(operations.length, false);
+    MEMORY.putByteArray(table, operations, 0, operations.length);
     try {
       HeapInvocationBuffer call = new HeapInvocationBuffer(LONG_7);
       call.putLong(strings.length);
       call.putLong(argv);
-      call.putLong(operations);
-      call.putLong(operationsSize);
+      call.putLong(table);
+      call.putLong(operations.length);
       call.putLong(mountPoint);
       call.putLong(mountPoint + 8); // multithreaded, unused
       call.putLong(0);
       long fuse = INVOKER.invokeLong(LONG_7, SETUP, call);
       return fuse == 0 ? null : new Mounted(fuse, MEMORY.getLong(mountPoint));
     } finally {
-      // libfuse works on copies of the arguments.
+      // libfuse works on copies of all of these.
+      MEMORY.freeMemory(table);
       MEMORY.freeMemory(mountPoint);
       MEMORY.freeMemory(argv);
       for (long string : strings) {

@@ -29,13 +29,12 @@ public final class Session {
    * Mounts; no request is answered before {@link #start}.
    *
    * @param arguments of libfuse: program name, options, mount point
-   * @param operations address of {@code struct fuse_operations}; the callbacks it names must stay
-   *     alive until {@link #close}
+   * @param operations the bytes of {@code struct fuse_operations}; the callbacks it points to must
+   *     stay alive until {@link #close}
    * @return null if libfuse could not mount; its reason is on the standard error
    */
-  public static @Nullable Session mount(
-      List<String> arguments, long operations, long operationsSize) {
-    FuseLibrary.Mounted mounted = FuseLibrary.setup(arguments, operations, operationsSize);
+  public static @Nullable Session mount(List<String> arguments, byte[] operations) {
+    FuseLibrary.Mounted mounted = FuseLibrary.setup(arguments, operations);
     return mounted == null ? null : new Session(mounted);
   }
 

@@ -25,13 +25,17 @@ final class Worker implements Runnable {
   public void run() {
     while (true) {
       int length = channel.receive();
-      if (length < 0) {
-        if (isOver(-length)) {
-          return;
-        }
-        continue;
+      if (length >= 0) {
+        serve(length);
+      } else if (isOver(-length)) {
+        return;
       }
-      int opcode = channel.opcode();
+    }
+  }
+
+  private void serve(int length) {
+    int opcode = channel.opcode();
+    try {
       if (HotOperations.isHot(opcode)) {
         int result = hot.answer(opcode);
         if (result < 0 && !DeviceChannel.isRequesterGone(result)) {
@@ -40,6 +44,9 @@ final class Worker implements Runnable {
       } else if (opcode != INTERRUPT) {
         channel.process(session, length);
       }
+    } catch (Throwable e) {
+      // Whatever it was, the next request must find a worker.
+      log.unexpected("request " + opcode, e);
     }
   }
 

@@ -2,6 +2,9 @@ package org.qcowfs.fuse.tree;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.OutputStreamWriter;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -40,7 +43,9 @@ final class JsonFile extends FileNode implements Closeable {
       return known;
     }
     try (RenderedContent.Builder out = new RenderedContent.Builder()) {
-      renderer.render(image.get(), out);
+      Writer writer = new OutputStreamWriter(out, StandardCharsets.US_ASCII);
+      renderer.render(image.get(), writer);
+      writer.flush();
       known = out.build();
     } catch (ImageException e) {
       throw e;

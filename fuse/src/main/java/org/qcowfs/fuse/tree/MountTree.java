@@ -9,6 +9,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.json.InfoJson;
+import org.qcowfs.engine.json.MapJson;
 import org.qcowfs.engine.model.SnapshotInfo;
 
 /**
@@ -20,17 +22,12 @@ import org.qcowfs.engine.model.SnapshotInfo;
  */
 public final class MountTree implements Closeable {
   private final Image image;
-  private final JsonRenderer info;
-  private final JsonRenderer map;
   private final FaultLog log;
   private final Node root;
   private final List<JsonFile> documents = new ArrayList<>();
 
-  private MountTree(
-      Image image, JsonRenderer info, JsonRenderer map, FaultLog log, boolean isFlat) {
+  private MountTree(Image image, FaultLog log, boolean isFlat) {
     this.image = image;
-    this.info = info;
-    this.map = map;
     this.log = log;
     Timestamp modified = Timestamp.ofFile(image.path(0));
     LazyImage disk = new LazyImage(() -> image);
@@ -43,18 +40,15 @@ public final class MountTree implements Closeable {
   /**
    * The views of {@code image}, which stays the caller's to close.
    *
-   * @param info renders {@code info.json}
-   * @param map renders {@code map.json}
    * @param log receives what cannot be read
    */
-  public static MountTree views(Image image, JsonRenderer info, JsonRenderer map, FaultLog log) {
-    return new MountTree(image, info, map, log, false);
+  public static MountTree views(Image image, FaultLog log) {
+    return new MountTree(image, log, false);
   }
 
   /** Nothing but the disk of {@code image}, as the root itself. */
   public static MountTree flat(Image image, FaultLog log) {
-    JsonRenderer none = (disk, out) -> {};
-    return new MountTree(image, none, none, log, true);
+    return new MountTree(image, log, true);
   }
 
   /** The root: a folder, or a file in a flat mount. */
@@ -90,8 +84,9 @@ public final class MountTree implements Closeable {
   }
 
   private Map<String, Node> view(Timestamp modified, LazyImage disk) {
-    JsonFile infoFile = new JsonFile(modified, disk, info);
-    JsonFile mapFile = new JsonFile(modified, disk, map);
+    JsonFile infoFile =
+        new JsonFile(modified, disk, (view, out) -> InfoJson.write(view.info(), out));
+    JsonFile mapFile = new JsonFile(modified, disk, MapJson::write);
     synchronized (documents) {
       documents.add(infoFile);
       documents.add(mapFile);

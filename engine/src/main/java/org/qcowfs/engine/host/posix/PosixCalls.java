@@ -84,6 +84,8 @@ public final class PosixCalls {
   private static final long SETSID = symbol("setsid");
   private static final long CHDIR = symbol("chdir");
   private static final long SIGNAL = symbol("signal");
+  private static final long OPENLOG = symbol("openlog");
+  private static final long SYSLOG = symbol("syslog");
 
   private PosixCalls() {}
 
@@ -250,6 +252,24 @@ public final class PosixCalls {
   /** Gives a signal its default action back, as a shell takes it from a background job. */
   public static void signalDefault(int signal) {
     INVOKER.invokeN2(LONG_2, SIGNAL, signal, 0);
+  }
+
+  /** Begins each later {@link #syslog} line with {@code name} and the process number. */
+  public static void openlog(String name) {
+    // The C library keeps the pointer, so it is never freed.
+    INVOKER.invokeN3(LONG_3, OPENLOG, cString(name), 1 /* LOG_PID */, 3 << 3 /* LOG_DAEMON */);
+  }
+
+  /** Sends a line to the system log, priority "error". */
+  public static void syslog(String line) {
+    long format = cString("%s");
+    long text = cString(line);
+    try {
+      INVOKER.invokeN3(LONG_3, SYSLOG, 3 /* LOG_ERR */, format, text);
+    } finally {
+      MEMORY.freeMemory(text);
+      MEMORY.freeMemory(format);
+    }
   }
 
   /**
