@@ -3,6 +3,7 @@ package org.qcowfs.engine;
 import java.io.Closeable;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -28,20 +29,56 @@ public final class Image implements Closeable {
   private final Layer[] chain;
   private final boolean owner;
   private final long size;
+
+  /** The top layer if it may be written to: then reads are announced to it. */
+  private final @Nullable WritableLayer gated;
+
   private volatile long allocatedBytes = -1;
 
   private Image(Layer[] chain, boolean owner) {
     this.chain = chain;
     this.owner = owner;
     this.size = chain[0].size();
-    if (owner && chain[0] instanceof WritableLayer top) {
-      top.readThrough(this::read);
-    }
+    this.gated = chain[0] instanceof WritableLayer top ? top : null;
   }
 
   /** Takes over an opened chain, the top layer first. */
-  static Image over(List<Layer> chain) {
-    return new Image(chain.toArray(Layer[]::new), true);
+  static Image over(List<Layer> chain) throws ImageException {
+    Image image = new Image(chain.toArray(Layer[]::new), true);
+    try {
+      if (image.gated != null) {
+        image.gated.readThrough(image.new Visible());
+      }
+      return image;
+    } catch (ImageException | RuntimeException e) {
+      try {
+        image.close();
+      } catch (ImageException closing) {
+        e.addSuppressed(closing);
+      }
+      throw e;
+    }
+  }
+
+  /** What the top layer sees of the disk when it copies on write. */
+  private final class Visible implements WritableLayer.GuestReader {
+    @Override
+    public void read(long guestOffset, DataBuffer dst, int position, int length)
+        throws ImageException {
+      Image.this.read(guestOffset, dst, position, length);
+    }
+
+    @Override
+    public boolean readsAsZero(long guestOffset, long length) {
+      Mapping mapping = SCRATCH.get();
+      for (long done = 0; done < length; done += mapping.length()) {
+        resolve(guestOffset + done, length - done, mapping);
+        if (mapping.kind() != Mapping.Kind.ZERO && mapping.kind() != Mapping.Kind.UNALLOCATED) {
+          return false;
+        }
+      }
+      return true;
+    }
   }
 
   /** The guest disk's size in bytes. */
@@ -117,6 +154,20 @@ public final class Image implements Closeable {
   public void read(long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     checkRange(guestOffset, length);
+    if (gated == null) {
+      readMapped(guestOffset, dst, position, length);
+      return;
+    }
+    int token = gated.beginRead();
+    try {
+      readMapped(guestOffset, dst, position, length);
+    } finally {
+      gated.endRead(token);
+    }
+  }
+
+  private void readMapped(long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
     Mapping mapping = SCRATCH.get();
     int done = 0;
     while (done < length) {

@@ -56,6 +56,18 @@ public final class L2Decoder {
 
   /** Answers for the guest range that begins in entry {@code entry} of {@code slice}. */
   void decode(Slice slice, int entry, long guestOffset, long length, Mapping out) {
+    if (!geometry.extendedL2()) {
+      decodeEntry(slice, entry, guestOffset, length, out);
+      return;
+    }
+    int version; // an extended entry is two words, which a writer may be changing
+    do {
+      version = slice.version();
+      decodeEntry(slice, entry, guestOffset, length, out);
+    } while (slice.changedSince(version));
+  }
+
+  private void decodeEntry(Slice slice, int entry, long guestOffset, long length, Mapping out) {
     int wordIndex = entry << geometry.l2EntryWordBits();
     long inCluster = geometry.inCluster(guestOffset);
     long inClusterLength = Math.min(length, geometry.clusterSize() - inCluster);
