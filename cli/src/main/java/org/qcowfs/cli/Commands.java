@@ -1,24 +1,47 @@
 package org.qcowfs.cli;
 
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.command.CompletionCommand;
+import org.qcowfs.cli.command.DemoCommand;
 import org.qcowfs.cli.command.InfoCommand;
+import org.qcowfs.cli.command.ManCommand;
+import org.qcowfs.cli.command.MapCommand;
+import org.qcowfs.cli.command.SnapshotCommand;
 import org.qcowfs.cli.command.mount.MountCommand;
 import org.qcowfs.cli.command.mount.MountsCommand;
 import org.qcowfs.cli.command.mount.UmountCommand;
 
 /** Which class runs which command; only the one that was asked for is loaded. */
-final class Commands {
+public final class Commands {
   private Commands() {}
 
-  /** The command called {@code name}, the root for {@code --help} and the like, or null. */
-  static @Nullable Callable<Integer> create(String name) {
+  /** All commands in the order of the help. */
+  public static List<String> names() {
+    return List.of("info", "map", "snapshot", "mount", "umount", "mounts", "demo", "completion", "man");
+  }
+
+  /** A command with its own quick parser, or null. */
+  public static @Nullable Command create(String name) {
     return switch (name) {
       case "info" -> new InfoCommand();
+      case "map" -> new MapCommand();
+      case "snapshot" -> new SnapshotCommand();
+      case "demo" -> new DemoCommand();
+      case "completion" -> new CompletionCommand();
+      case "man" -> new ManCommand();
+      default -> null;
+    };
+  }
+
+  /** A command that picocli parses, or null. */
+  public static @Nullable Callable<Integer> createAnnotated(String name) {
+    return switch (name) {
       case "mount" -> new MountCommand();
       case "umount" -> new UmountCommand();
       case "mounts", "ls" -> new MountsCommand();
-      case "-h", "--help", "help", "-V", "--version" -> new RootCommand();
       default -> null;
     };
   }

@@ -10,6 +10,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Snapshotted;
+import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
 
@@ -33,6 +34,9 @@ public final class Image implements Closeable {
     this.chain = chain;
     this.owner = owner;
     this.size = chain[0].size();
+    if (owner && chain[0] instanceof WritableLayer top) {
+      top.readThrough(this::read);
+    }
   }
 
   /** Takes over an opened chain, the top layer first. */
@@ -124,6 +128,7 @@ public final class Image implements Closeable {
         case COMPRESSED ->
             chain[mapping.depth()].readCompressed(mapping, at, dst, position + done, n);
         case ZERO, UNALLOCATED -> dst.zero(position + done, n);
+        case DAMAGED -> throw mapping.damage();
       }
       done += n;
     }
@@ -150,9 +155,8 @@ public final class Image implements Closeable {
    *
    * @param out the answer with the answering layer's depth; {@code UNALLOCATED} means that no layer
    *     has it (it reads as zeroes) and then names the last layer asked
-   * @throws ImageException as {@link Layer#map}
    */
-  public void resolve(long guestOffset, long length, Mapping out) throws ImageException {
+  public void resolve(long guestOffset, long length, Mapping out) {
     long limit = Math.min(length, size - guestOffset);
     for (int depth = 0; ; depth++) {
       Layer layer = chain[depth];
@@ -183,16 +187,20 @@ public final class Image implements Closeable {
     HostFile file = out.dataFile();
     long host = out.hostOffset();
     long data = file.nextData(host);
-    if (data > host) {
-      out.setZero(file, host, Math.min(out.length(), data - host));
-    } else {
+    if (data == host) {
       out.limit(Math.max(1, file.nextHole(host) - host));
+    } else if (data != Long.MAX_VALUE || host + out.length() <= file.length()) {
+      int depth = out.depth();
+      out.setZero(file, host, Math.min(out.length(), data - host));
+      out.setDepth(depth);
     }
+    // Otherwise the range reaches past the end of the file: not a hole, but data that is missing.
   }
 
   /**
    * The first data at or after {@code guestOffset} ({@code SEEK_DATA}): bytes that a layer stores,
-   * neither zero by metadata nor a hole of the host.
+   * neither zero by metadata nor a hole of the host. What is damaged counts as data, so that who
+   * copies only data meets the error.
    *
    * @return its guest offset, or -1 if only holes follow
    */
@@ -214,13 +222,18 @@ public final class Image implements Closeable {
     Mapping mapping = SCRATCH.get();
     for (long at = guestOffset; at < size; at += mapping.length()) {
       extent(at, size - at, mapping);
-      boolean isData =
-          mapping.kind() == Mapping.Kind.DATA || mapping.kind() == Mapping.Kind.COMPRESSED;
-      if (isData == data) {
+      if (isData(mapping.kind()) == data) {
         return at;
       }
     }
     return -1;
+  }
+
+  private static boolean isData(Mapping.Kind kind) {
+    return switch (kind) {
+      case DATA, COMPRESSED, DAMAGED -> true;
+      case ZERO, UNALLOCATED -> false;
+    };
   }
 
   /** Guest bytes that are data in the sense of {@link #nextData}; walked once, then remembered. */
@@ -238,7 +251,53 @@ public final class Image implements Closeable {
     return known;
   }
 
-  private void checkRange(long guestOffset, int length) {
+  /** Whether the disk takes writes. */
+  public boolean writable() {
+    return chain[0] instanceof WritableLayer top && top.writable();
+  }
+
+  /**
+   * Writes guest bytes into the top layer; see {@link WritableLayer} for what a failure leaves.
+   *
+   * @param guestOffset first byte; {@code guestOffset + length} is at most {@link #size()}
+   */
+  public void write(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    checkRange(guestOffset, length);
+    top().write(guestOffset, src, position, length);
+  }
+
+  /**
+   * Makes a guest range read as zeroes, at any alignment.
+   *
+   * @param unmap whether host space may be given back
+   */
+  public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+    checkRange(guestOffset, length);
+    top().zero(guestOffset, length, unmap);
+  }
+
+  /** Reserves host space for a guest range without changing what it reads as. */
+  public void allocate(long guestOffset, long length) throws ImageException {
+    checkRange(guestOffset, length);
+    top().allocate(guestOffset, length);
+  }
+
+  /** Makes everything written before the call durable; does nothing on a read-only image. */
+  public void flush() throws ImageException {
+    if (writable()) {
+      top().flush();
+    }
+  }
+
+  private WritableLayer top() throws ImageException {
+    if (chain[0] instanceof WritableLayer top && top.writable()) {
+      return top;
+    }
+    throw new ImageException(ErrorKind.READ_ONLY, path(0), "Image is opened read-only");
+  }
+
+  private void checkRange(long guestOffset, long length) {
     if (guestOffset < 0 || length < 0 || guestOffset > size - length) {
       throw new IllegalArgumentException(
           "range " + guestOffset + "+" + length + " is outside the disk of " + size + " bytes");

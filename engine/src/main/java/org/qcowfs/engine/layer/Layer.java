@@ -31,11 +31,11 @@ public interface Layer extends Closeable {
    *     does not
    * @param out receives the answer, which covers at least 1 and at most {@code length} bytes;
    *     neighbours of the same kind (for data: contiguous on the host) come as one answer as far as
-   *     that costs no further metadata read
-   * @throws ImageException kind {@code CORRUPT} if the metadata for exactly this offset contradicts
-   *     the format, {@code IO} if it cannot be read
+   *     that costs no further metadata read where the metadata for exactly this offset contradicts
+   *     the format or cannot be read, the answer is {@link Mapping.Kind#DAMAGED} for as much as
+   *     that spoils
    */
-  void map(long guestOffset, long length, Mapping out) throws ImageException;
+  void map(long guestOffset, long length, Mapping out);
 
   /**
    * Reads from the compressed cluster a {@link Mapping.Kind#COMPRESSED} answer named.

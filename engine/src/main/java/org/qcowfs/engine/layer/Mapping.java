@@ -1,6 +1,7 @@
 package org.qcowfs.engine.layer;
 
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 
 /**
@@ -19,7 +20,9 @@ public final class Mapping {
     /** This layer says nothing: the layer below decides. */
     UNALLOCATED,
     /** Part of one compressed cluster; {@link Layer#readCompressed} has the bytes. */
-    COMPRESSED
+    COMPRESSED,
+    /** The metadata for the range is damaged; {@link #damage} says how. It cannot be read. */
+    DAMAGED
   }
 
   /** {@link #hostOffset()} where there is none. */
@@ -31,6 +34,7 @@ public final class Mapping {
   private long hostOffset = NO_OFFSET;
   private long descriptor;
   private int depth;
+  private @Nullable ImageException damage;
 
   /** Answers {@link Kind#DATA}: {@code length} bytes of {@code file} from {@code hostOffset}. */
   public void setData(HostFile file, long hostOffset, long length) {
@@ -59,6 +63,21 @@ public final class Mapping {
    */
   public void setCompressed(HostFile file, long hostOffset, long length, long descriptor) {
     set(Kind.COMPRESSED, file, hostOffset, length, descriptor);
+  }
+
+  /** Answers {@link Kind#DAMAGED}: reading any of the {@code length} bytes fails as said. */
+  public void setDamaged(ImageException damage, long length) {
+    set(Kind.DAMAGED, null, NO_OFFSET, length, 0);
+    this.damage = damage;
+  }
+
+  /** What is wrong with a {@link Kind#DAMAGED} range. */
+  public ImageException damage() {
+    ImageException present = damage;
+    if (kind != Kind.DAMAGED || present == null) {
+      throw new IllegalStateException(kind + " is not damaged");
+    }
+    return present;
   }
 
   private void set(

@@ -1,0 +1,8 @@
+package org.qcowfs.cli;
+
+/** The version of this build; a test compares it with the one Maven knows. */
+public final class Version {
+  public static final String NUMBER = "0.1.0";
+
+  private Version() {}
+}

@@ -1,0 +1,12 @@
+/**
+ * Help, completion and manual page, all from the descriptions the commands give of themselves.
+ *
+ * <h2>What must hold</h2>
+ *
+ * Nothing here is loaded unless help is asked for: picocli takes longer to start than an {@code
+ * info} does.
+ */
+@NullMarked
+package org.qcowfs.cli.help;
+
+import org.jspecify.annotations.NullMarked;

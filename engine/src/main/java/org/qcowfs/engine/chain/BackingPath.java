@@ -1,0 +1,76 @@
+package org.qcowfs.engine.chain;
+
+import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.model.BackingPolicy;
+
+/** Turns a file name recorded in an image into a path that may be opened. */
+final class BackingPath {
+  private BackingPath() {}
+
+  /**
+   * Resolves {@code name}, recorded in {@code from}, under a policy.
+   *
+   * @param role what the name is for, in messages: "backing file" or "data file"
+   * @throws ImageException kind {@code REFUSED} for protocol and {@code json:} names, and for what
+   *     the policy forbids
+   */
+  static String resolve(String from, String name, String role, BackingPolicy policy)
+      throws ImageException {
+    String shown = role + " '" + Escape.text(name) + "'";
+    if (policy == BackingPolicy.DENY) {
+      throw refused(from, shown + " is not opened: the policy for implicit opens is deny");
+    }
+    String plain = name.startsWith("file:") ? name.substring("file:".length()) : name;
+    // QEMU: path_has_protocol; a colon before the first slash is a protocol.
+    int colon = plain.indexOf(':');
+    int slash = plain.indexOf('/');
+    if (colon >= 0 && (slash < 0 || colon < slash)) {
+      throw refused(
+          from,
+          shown
+              + " is not opened: protocol and json: names are refused, expected the path of a file");
+    }
+    try {
+      if (plain.indexOf('\0') >= 0) {
+        throw refused(from, shown + " is not opened: the name holds a NUL character");
+      }
+      Path folder = Path.of(from).toAbsolutePath().getParent();
+      Path path = folder == null ? Path.of(plain) : folder.resolve(plain);
+      if (policy == BackingPolicy.SAME_DIR) {
+        Path real = path.toRealPath();
+        Path realFolder = Path.of(from).toRealPath().getParent();
+        if (realFolder == null || !realFolder.equals(real.getParent())) {
+          throw refused(
+              from,
+              shown
+                  + " is not opened: it lies outside the image's folder, and the policy for"
+                  + " implicit opens is same-dir");
+        }
+        return real.toString();
+      }
+      return plain.startsWith("/") ? plain : relative(from, plain);
+    } catch (InvalidPathException e) {
+      throw refused(from, shown + " is not opened: it is not a path");
+    } catch (IOException e) {
+      if (e instanceof ImageException known) {
+        throw known;
+      }
+      throw refused(from, "Could not open " + shown + ": No such file or directory");
+    }
+  }
+
+  /** QEMU: path_combine; the folder as it was typed, symbolic links not followed. */
+  private static String relative(String from, String name) {
+    int slash = from.lastIndexOf('/');
+    return slash < 0 ? name : from.substring(0, slash + 1) + name;
+  }
+
+  private static ImageException refused(String from, String detail) {
+    return new ImageException(ErrorKind.REFUSED, from, detail);
+  }
+}

@@ -1,0 +1,197 @@
+package org.qcowfs.engine.qcow2;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.layer.BackingReference;
+import org.qcowfs.engine.layer.Layer;
+import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Snapshotted;
+import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.Qcow2Info;
+import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
+import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.cache.MetadataCache;
+import org.qcowfs.engine.qcow2.compress.CompressedReader;
+import org.qcowfs.engine.qcow2.format.FormatLimits;
+import org.qcowfs.engine.qcow2.format.Geometry;
+import org.qcowfs.engine.qcow2.format.Header;
+import org.qcowfs.engine.qcow2.format.HeaderExtension;
+import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
+import org.qcowfs.engine.qcow2.mapping.DiskTable;
+import org.qcowfs.engine.qcow2.mapping.L2Decoder;
+import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
+
+/**
+ * The active disk of a qcow2 image.
+ *
+ * <p><b>Thread safety:</b> as {@link Layer}.
+ */
+final class Qcow2Layer implements Layer, Snapshotted {
+  private final HostFile file;
+  private final HostFile dataFile;
+  private final Header header;
+  private final Geometry geometry;
+  private final SnapshotTable snapshots;
+  private final List<BitmapInfo> bitmaps;
+  private final MetadataCache cache;
+  private final L2Decoder decoder;
+  private final DiskTable table;
+  private final CompressedReader compressed;
+
+  /**
+   * @param dataFile where guest clusters live: {@code file} itself but for an external data file
+   */
+  Qcow2Layer(
+      HostFile file,
+      HostFile dataFile,
+      Header header,
+      SnapshotTable snapshots,
+      List<BitmapInfo> bitmaps,
+      MetadataCache cache) {
+    this.file = file;
+    this.dataFile = dataFile;
+    this.header = header;
+    this.geometry = Geometry.of(header);
+    this.snapshots = snapshots;
+    this.bitmaps = bitmaps;
+    this.cache = cache;
+    MetadataGuard guard = new MetadataGuard(file, header, cache, snapshots.bytes());
+    this.decoder = new L2Decoder(file, dataFile, geometry, header.version(), guard);
+    this.table =
+        new DiskTable(file, geometry, decoder, cache, header.l1Offset(), header.l1Entries());
+    this.compressed = new CompressedReader(file, geometry, header.compressionType() == 1);
+  }
+
+  @Override
+  public HostFile file() {
+    return file;
+  }
+
+  @Override
+  public long size() {
+    return header.size();
+  }
+
+  @Override
+  public @Nullable BackingReference backing() {
+    String name = header.backingName();
+    return name == null
+        ? null
+        : new BackingReference(name, header.extensionText(HeaderExtension.BACKING_FORMAT));
+  }
+
+  @Override
+  public void map(long guestOffset, long length, Mapping out) {
+    table.map(guestOffset, Math.min(length, header.size() - guestOffset), out);
+  }
+
+  @Override
+  public void readCompressed(
+      Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    compressed.read(mapping.descriptor(), guestOffset, dst, position, length);
+  }
+
+  @Override
+  public List<SnapshotInfo> snapshots() {
+    return snapshots.snapshots();
+  }
+
+  @Override
+  public Layer snapshot(SnapshotInfo snapshot) throws ImageException {
+    if (snapshot.diskSize() < 0) {
+      throw snapshotFault(
+          snapshot, "disk size is " + Long.toUnsignedString(snapshot.diskSize()) + " bytes");
+    }
+    return new SnapshotLayer(this, snapshotTable(snapshot), 0, snapshot.diskSize());
+  }
+
+  @Override
+  public Layer vmState(SnapshotInfo snapshot) throws ImageException {
+    // The state follows the disk in the snapshot's guest address space, from the next L1 entry on
+    // (QEMU: qcow2_vm_state_offset).
+    long start = geometry.l1EntriesFor(snapshot.diskSize()) << geometry.l1Shift();
+    if (snapshot.vmStateSize() < 0
+        || start < 0
+        || start > Long.MAX_VALUE - snapshot.vmStateSize()) {
+      throw snapshotFault(
+          snapshot, "VM state size is " + Long.toUnsignedString(snapshot.vmStateSize()) + " bytes");
+    }
+    return new SnapshotLayer(this, snapshotTable(snapshot), start, snapshot.vmStateSize());
+  }
+
+  private DiskTable snapshotTable(SnapshotInfo snapshot) throws ImageException {
+    long entries = Integer.toUnsignedLong(snapshot.l1Entries());
+    long offset = snapshot.l1Offset();
+    if (entries * 8 > FormatLimits.MAX_L1_BYTES) {
+      throw snapshotFault(
+          snapshot,
+          "L1 table too large (l1_size is "
+              + entries
+              + "; expected at most "
+              + FormatLimits.MAX_L1_BYTES / 8
+              + ")");
+    }
+    if (entries > 0
+        && (geometry.inCluster(offset) != 0
+            || offset < geometry.clusterSize()
+            || offset >= file.length())) {
+      throw snapshotFault(
+          snapshot,
+          String.format(
+              "L1 table offset invalid (0x%x; expected a multiple of the cluster size %d inside the"
+                  + " file)",
+              offset, geometry.clusterSize()));
+    }
+    return new DiskTable(file, geometry, decoder, cache, offset, entries);
+  }
+
+  private ImageException snapshotFault(SnapshotInfo snapshot, String wrong) {
+    return ImageException.corrupt(
+        file.path(), "snapshot table entry " + snapshot.index() + ": " + wrong);
+  }
+
+  @Override
+  public ImageInfo info() throws ImageException {
+    BackingReference backing = backing();
+    return new ImageInfo(
+        file.path(),
+        "qcow2",
+        header.size(),
+        file.allocatedBytes(),
+        geometry.clusterSize(),
+        header.cryptMethod() != 0,
+        header.has(IncompatibleFeature.DIRTY),
+        backing == null ? null : backing.name(),
+        backing == null ? null : backing.format(),
+        snapshots(),
+        new Qcow2Info(
+            header.version(),
+            header.compressionType() == 1 ? "zstd" : "zlib",
+            header.lazyRefcounts(),
+            1 << header.refcountOrder(),
+            header.has(IncompatibleFeature.CORRUPT),
+            geometry.extendedL2(),
+            header.has(IncompatibleFeature.EXTERNAL_DATA_FILE)
+                ? header.extensionText(HeaderExtension.DATA_FILE)
+                : null,
+            header.dataFileRaw(),
+            header.cryptMethod() == 0 ? null : header.cryptMethod() == 1 ? "aes" : "luks",
+            bitmaps));
+  }
+
+  @Override
+  public void close() throws ImageException {
+    try {
+      if (dataFile != file) {
+        dataFile.close();
+      }
+    } finally {
+      file.close();
+    }
+  }
+}

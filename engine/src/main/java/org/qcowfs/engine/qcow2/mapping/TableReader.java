@@ -1,0 +1,49 @@
+package org.qcowfs.engine.qcow2.mapping;
+
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.qcow2.cache.MetadataCache;
+import org.qcowfs.engine.qcow2.cache.Slice;
+
+/**
+ * Reads slices of one kind of table through the cache.
+ *
+ * <p><b>Thread safety:</b> safe; two threads that miss the same slice may both read it.
+ */
+final class TableReader {
+  private static final ThreadLocal<DataBuffer> BUFFER =
+      ThreadLocal.withInitial(() -> DataBuffer.allocate(MetadataCache.SLICE_BYTES));
+
+  private final HostFile file;
+  private final MetadataCache cache;
+  private final int owner;
+
+  TableReader(HostFile file, MetadataCache cache) {
+    this.file = file;
+    this.cache = cache;
+    this.owner = cache.newOwner();
+  }
+
+  /** The slice if it is cached, else null. */
+  @Nullable Slice cached(long index) {
+    return cache.get(owner, index);
+  }
+
+  /**
+   * Reads a slice into the cache.
+   *
+   * @param bytes its length, at most {@link MetadataCache#SLICE_BYTES}; the slice has fewer words
+   *     where the file ends before it
+   */
+  Slice load(long index, long hostOffset, int bytes) throws ImageException {
+    DataBuffer buffer = BUFFER.get();
+    int got = file.read(hostOffset, buffer, 0, bytes);
+    long[] words = new long[got / 8];
+    for (int i = 0; i < words.length; i++) {
+      words[i] = buffer.bytes().getLong(i * 8);
+    }
+    return cache.put(new Slice(owner, index, hostOffset, words));
+  }
+}
