@@ -60,9 +60,8 @@ public final class UmountCommand implements Callable<Integer> {
   }
 
   private static void waitFor(@Nullable MountRecord record) throws InterruptedException {
-    ProcessHandle process = record == null ? null : record.process().orElse(null);
-    while (process != null && process.isAlive()) {
-      // The JDK's own waiting for a process that is not a child looks once in a second.
+    while (record != null && record.isServed()) {
+      // Nothing announces the end of a process that is not a child.
       Thread.sleep(POLL_MILLIS);
     }
   }
