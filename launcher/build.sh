@@ -57,7 +57,7 @@ compile() {
   echo "$new" >"$build/current.new" # as old as the start of the build: later edits are newer
   log=$build/build.log
   if ! (cd "$home" && JAVA_HOME=${builder%/bin/java} &&
-    export JAVA_HOME && mvn -q -B -Dquick -DskipTests -pl cli -am package) \
+    export JAVA_HOME && mvn -q -B -Dstyle.color=never -Dquick -DskipTests -pl cli -am package) \
     >"$log" 2>&1 </dev/null; then
     tail -n 30 "$log" >&2
     echo "$name: the build failed; its output is in $log" >&2

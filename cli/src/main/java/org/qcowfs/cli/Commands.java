@@ -10,6 +10,9 @@ import org.qcowfs.cli.command.InfoCommand;
 import org.qcowfs.cli.command.ManCommand;
 import org.qcowfs.cli.command.MapCommand;
 import org.qcowfs.cli.command.SnapshotCommand;
+import org.qcowfs.cli.command.mount.MountCommand;
+import org.qcowfs.cli.command.mount.MountsCommand;
+import org.qcowfs.cli.command.mount.UmountCommand;
 
 /** Which class runs which command; only the one that was asked for is loaded. */
 public final class Commands {
@@ -17,7 +20,8 @@ public final class Commands {
 
   /** All commands in the order of the help. */
   public static List<String> names() {
-    return List.of("info", "map", "snapshot", "demo", "completion", "man");
+    return List.of(
+        "mount", "umount", "mounts", "info", "map", "snapshot", "demo", "completion", "man");
   }
 
   /** A command with its own quick parser, or null. */
@@ -36,6 +40,9 @@ public final class Commands {
   /** A command that picocli parses, or null. */
   public static @Nullable Callable<Integer> createAnnotated(String name) {
     return switch (name) {
+      case "mount" -> new MountCommand();
+      case "umount" -> new UmountCommand();
+      case "mounts", "ls" -> new MountsCommand();
       default -> null;
     };
   }

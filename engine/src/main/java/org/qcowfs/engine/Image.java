@@ -10,6 +10,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Snapshotted;
+import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
 
@@ -33,6 +34,9 @@ public final class Image implements Closeable {
     this.chain = chain;
     this.owner = owner;
     this.size = chain[0].size();
+    if (owner && chain[0] instanceof WritableLayer top) {
+      top.readThrough(this::read);
+    }
   }
 
   /** Takes over an opened chain, the top layer first. */
@@ -247,7 +251,53 @@ public final class Image implements Closeable {
     return known;
   }
 
-  private void checkRange(long guestOffset, int length) {
+  /** Whether the disk takes writes. */
+  public boolean writable() {
+    return chain[0] instanceof WritableLayer top && top.writable();
+  }
+
+  /**
+   * Writes guest bytes into the top layer; see {@link WritableLayer} for what a failure leaves.
+   *
+   * @param guestOffset first byte; {@code guestOffset + length} is at most {@link #size()}
+   */
+  public void write(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    checkRange(guestOffset, length);
+    top().write(guestOffset, src, position, length);
+  }
+
+  /**
+   * Makes a guest range read as zeroes, at any alignment.
+   *
+   * @param unmap whether host space may be given back
+   */
+  public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+    checkRange(guestOffset, length);
+    top().zero(guestOffset, length, unmap);
+  }
+
+  /** Reserves host space for a guest range without changing what it reads as. */
+  public void allocate(long guestOffset, long length) throws ImageException {
+    checkRange(guestOffset, length);
+    top().allocate(guestOffset, length);
+  }
+
+  /** Makes everything written before the call durable; does nothing on a read-only image. */
+  public void flush() throws ImageException {
+    if (writable()) {
+      top().flush();
+    }
+  }
+
+  private WritableLayer top() throws ImageException {
+    if (chain[0] instanceof WritableLayer top && top.writable()) {
+      return top;
+    }
+    throw new ImageException(ErrorKind.READ_ONLY, path(0), "Image is opened read-only");
+  }
+
+  private void checkRange(long guestOffset, long length) {
     if (guestOffset < 0 || length < 0 || guestOffset > size - length) {
       throw new IllegalArgumentException(
           "range " + guestOffset + "+" + length + " is outside the disk of " + size + " bytes");

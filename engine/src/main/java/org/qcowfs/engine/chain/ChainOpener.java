@@ -9,9 +9,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
-import org.qcowfs.engine.host.ImageLock;
-import org.qcowfs.engine.host.PosixHostFile;
-import org.qcowfs.engine.host.posix.FileStatus;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.model.OpenOptions;
@@ -24,26 +22,14 @@ public final class ChainOpener {
   /** Deeper chains are refused. */
   static final int MAX_DEPTH = 256;
 
-  /** A file's identity on this host, whatever it is called. */
-  private record Identity(long device, long inode) {
-    // Written out: a record's own two are linked at run time, which costs each start 15 ms.
-    @Override
-    public boolean equals(@Nullable Object other) {
-      return other instanceof Identity that && device == that.device && inode == that.inode;
-    }
-
-    @Override
-    public int hashCode() {
-      return Long.hashCode(device) * 31 + Long.hashCode(inode);
-    }
-  }
-
   private final OpenOptions options;
+  private final HostFiles files;
   private final MetadataCache cache;
-  private final Set<Identity> opened = new HashSet<>();
+  private final Set<Object> opened = new HashSet<>();
 
-  private ChainOpener(OpenOptions options) {
+  private ChainOpener(OpenOptions options, HostFiles files) {
     this.options = options;
+    this.files = files;
     this.cache = new MetadataCache(options.cacheBytes());
   }
 
@@ -53,10 +39,11 @@ public final class ChainOpener {
    * @throws ImageException what is wrong with the first file that could not be opened; nothing
    *     stays open then
    */
-  public static List<Layer> open(String path, OpenOptions options) throws ImageException {
+  public static List<Layer> open(String path, OpenOptions options, HostFiles files)
+      throws ImageException {
     List<Layer> chain = new ArrayList<>();
     try {
-      new ChainOpener(options).open(path, chain);
+      new ChainOpener(options, files).open(path, chain);
       return chain;
     } catch (ImageException | RuntimeException e) {
       for (Layer layer : chain) {
@@ -156,10 +143,9 @@ public final class ChainOpener {
   }
 
   private HostFile openFile(String path, boolean writable) throws ImageException {
-    PosixHostFile file = PosixHostFile.open(path, writable);
+    HostFile file = files.open(path, writable);
     try {
-      FileStatus status = file.status();
-      if (!opened.add(new Identity(status.device(), status.inode()))) {
+      if (!opened.add(files.identity(file))) {
         throw new ImageException(
             ErrorKind.REFUSED,
             path,
@@ -168,7 +154,7 @@ public final class ChainOpener {
                 + "' creates an infinite loop: the file is"
                 + " already open in this chain");
       }
-      ImageLock.take(file, options.forceShare(), options.warnings());
+      files.lock(file, options.forceShare(), options.warnings());
       return file;
     } catch (ImageException e) {
       file.close();

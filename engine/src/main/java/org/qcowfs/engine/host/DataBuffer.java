@@ -25,11 +25,9 @@ public final class DataBuffer {
 
   /** Allocates {@code capacity} zeroed bytes whose first byte is aligned to {@code alignment}. */
   public static DataBuffer allocate(int capacity, int alignment) {
-    return new DataBuffer(
-        ByteBuffer.allocateDirect(Math.addExact(capacity, alignment))
-            .alignedSlice(alignment)
-            .slice(0, capacity)
-            .order(ByteOrder.BIG_ENDIAN));
+    ByteBuffer whole = ByteBuffer.allocateDirect(Math.addExact(capacity, alignment));
+    int skip = (int) (-MemoryIO.getInstance().getDirectBufferAddress(whole) & alignment - 1);
+    return new DataBuffer(whole.slice(skip, capacity).order(ByteOrder.BIG_ENDIAN));
   }
 
   /** Allocates {@code capacity} zeroed bytes on a page boundary. */

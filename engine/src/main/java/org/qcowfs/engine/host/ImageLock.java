@@ -25,7 +25,7 @@ import org.qcowfs.engine.host.posix.PosixCalls;
  * A permission is free when nobody forbids it, and may be forbidden when nobody has it. The locks
  * go with the descriptor.
  */
-public final class ImageLock {
+final class ImageLock {
   private static final int HAVE = 100;
   private static final int FORBID = 200;
   private static final int READ = 0;
@@ -41,7 +41,7 @@ public final class ImageLock {
    * @param warnings told once where the file system has no locks
    * @throws ImageException kind {@code IN_USE} if another process stands against it
    */
-  public static void take(PosixHostFile file, boolean forceShare, Consumer<String> warnings)
+  static void take(PosixHostFile file, boolean forceShare, Consumer<String> warnings)
       throws ImageException {
     int[] have = file.writable() ? new int[] {READ, WRITE, RESIZE} : new int[] {READ};
     int[] forbid = forceShare ? new int[0] : new int[] {WRITE, RESIZE};

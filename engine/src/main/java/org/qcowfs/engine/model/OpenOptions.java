@@ -48,6 +48,11 @@ public record OpenOptions(
         warnings);
   }
 
+  public OpenOptions withWritable(boolean value) {
+    return new OpenOptions(
+        format, value, forceShare, backingPolicy, backingChain, describeOnly, cacheBytes, warnings);
+  }
+
   public OpenOptions withForceShare(boolean value) {
     return new OpenOptions(
         format, writable, value, backingPolicy, backingChain, describeOnly, cacheBytes, warnings);

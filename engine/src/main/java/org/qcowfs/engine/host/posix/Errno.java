@@ -25,6 +25,7 @@ public final class Errno {
   public static final int ENOTEMPTY = 39;
   public static final int ELOOP = 40;
   public static final int EOPNOTSUPP = 95;
+  public static final int ECONNABORTED = 103;
   public static final int ENOTCONN = 107;
   public static final int ESTALE = 116;
   public static final int EDQUOT = 122;
@@ -57,6 +58,7 @@ public final class Errno {
       case ENOTEMPTY -> "Directory not empty";
       case ELOOP -> "Too many levels of symbolic links";
       case EOPNOTSUPP -> "Operation not supported";
+      case ECONNABORTED -> "Software caused connection abort";
       case ENOTCONN -> "Transport endpoint is not connected";
       case ESTALE -> "Stale file handle";
       case EDQUOT -> "Disk quota exceeded";

@@ -42,11 +42,18 @@ public final class PosixCalls {
   public static final int F_WRLCK = 1;
   public static final int F_UNLCK = 2;
 
+  /** Unmounts now for new opens, later for those who still use it. */
+  public static final int MNT_DETACH = 2;
+
+  /** Refuses to follow a symbolic link at the mount point. */
+  public static final int UMOUNT_NOFOLLOW = 8;
+
   private static final Library LIBC = libc();
   private static final Invoker INVOKER = Invoker.getInstance();
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
   private static final LastError LAST_ERROR = LastError.getInstance();
 
+  private static final CallContext LONG_0 = context(0);
   private static final CallContext LONG_1 = context(1);
   private static final CallContext LONG_2 = context(2);
   private static final CallContext LONG_3 = context(3);
@@ -55,6 +62,9 @@ public final class PosixCalls {
 
   private static final long OPEN = symbol("open64");
   private static final long CLOSE = symbol("close");
+  private static final long READ = symbol("read");
+  private static final long WRITE = symbol("write");
+  private static final long WRITEV = symbol("writev");
   private static final long PREAD = symbol("pread64");
   private static final long PWRITE = symbol("pwrite64");
   private static final long LSEEK = symbol("lseek64");
@@ -63,6 +73,19 @@ public final class PosixCalls {
   private static final long FDATASYNC = symbol("fdatasync");
   private static final long FCNTL = symbol("fcntl64", "fcntl");
   private static final long STATX = symbol("statx");
+  private static final long IOCTL = symbol("ioctl");
+  private static final long DUP = symbol("dup");
+  private static final long DUP2 = symbol("dup2");
+  private static final long STATFS = symbol("statfs64", "statfs");
+  private static final long UMOUNT2 = symbol("umount2");
+  private static final long GETEUID = symbol("geteuid");
+  private static final long GETUID = symbol("getuid");
+  private static final long GETGID = symbol("getgid");
+  private static final long SETSID = symbol("setsid");
+  private static final long CHDIR = symbol("chdir");
+  private static final long SIGNAL = symbol("signal");
+  private static final long OPENLOG = symbol("openlog");
+  private static final long SYSLOG = symbol("syslog");
 
   private PosixCalls() {}
 
@@ -114,6 +137,19 @@ public final class PosixCalls {
     return asInt(INVOKER.invokeN1(LONG_1, CLOSE, fd));
   }
 
+  public static long read(int fd, long address, long length) {
+    return INVOKER.invokeN3(LONG_3, READ, fd, address, length);
+  }
+
+  public static long write(int fd, long address, long length) {
+    return INVOKER.invokeN3(LONG_3, WRITE, fd, address, length);
+  }
+
+  /** Writes {@code count} {@code struct iovec}s found at {@code iov}. */
+  public static long writev(int fd, long iov, long count) {
+    return INVOKER.invokeN3(LONG_3, WRITEV, fd, iov, count);
+  }
+
   public static long pread(int fd, long address, long length, long offset) {
     return INVOKER.invokeN4(LONG_4, PREAD, fd, address, length, offset);
   }
@@ -140,6 +176,100 @@ public final class PosixCalls {
 
   public static int fcntl(int fd, int command, long argument) {
     return asInt(INVOKER.invokeN3(LONG_3, FCNTL, fd, command, argument));
+  }
+
+  /** An {@code ioctl} whose argument points at one 32-bit number. */
+  public static int ioctl(int fd, long request, int argument) {
+    long pointer = MEMORY.allocateMemory(8, true);
+    try {
+      MEMORY.putInt(pointer, argument);
+      return asInt(INVOKER.invokeN3(LONG_3, IOCTL, fd, request, pointer));
+    } finally {
+      MEMORY.freeMemory(pointer);
+    }
+  }
+
+  public static int dup(int fd) {
+    return asInt(INVOKER.invokeN1(LONG_1, DUP, fd));
+  }
+
+  public static int dup2(int fd, int target) {
+    return asInt(INVOKER.invokeN2(LONG_2, DUP2, fd, target));
+  }
+
+  /** Asks the file system at {@code path} about itself, which makes it answer a request. */
+  public static int statfs(String path) {
+    long cPath = cString(path);
+    long out = MEMORY.allocateMemory(256, true);
+    try {
+      return asInt(INVOKER.invokeN2(LONG_2, STATFS, cPath, out));
+    } finally {
+      MEMORY.freeMemory(out);
+      MEMORY.freeMemory(cPath);
+    }
+  }
+
+  /**
+   * Unmounts.
+   *
+   * @param flags {@link #MNT_DETACH}, {@link #UMOUNT_NOFOLLOW}
+   */
+  public static int umount2(String path, int flags) {
+    long cPath = cString(path);
+    try {
+      return asInt(INVOKER.invokeN2(LONG_2, UMOUNT2, cPath, flags));
+    } finally {
+      MEMORY.freeMemory(cPath);
+    }
+  }
+
+  public static int geteuid() {
+    return asInt(INVOKER.invokeN0(LONG_0, GETEUID));
+  }
+
+  public static int getuid() {
+    return asInt(INVOKER.invokeN0(LONG_0, GETUID));
+  }
+
+  public static int getgid() {
+    return asInt(INVOKER.invokeN0(LONG_0, GETGID));
+  }
+
+  /** Leaves the terminal: a session of its own. */
+  public static int setsid() {
+    return asInt(INVOKER.invokeN0(LONG_0, SETSID));
+  }
+
+  public static int chdir(String path) {
+    long cPath = cString(path);
+    try {
+      return asInt(INVOKER.invokeN1(LONG_1, CHDIR, cPath));
+    } finally {
+      MEMORY.freeMemory(cPath);
+    }
+  }
+
+  /** Gives a signal its default action back, as a shell takes it from a background job. */
+  public static void signalDefault(int signal) {
+    INVOKER.invokeN2(LONG_2, SIGNAL, signal, 0);
+  }
+
+  /** Begins each later {@link #syslog} line with {@code name} and the process number. */
+  public static void openlog(String name) {
+    // The C library keeps the pointer, so it is never freed.
+    INVOKER.invokeN3(LONG_3, OPENLOG, cString(name), 1 /* LOG_PID */, 3 << 3 /* LOG_DAEMON */);
+  }
+
+  /** Sends a line to the system log, priority "error". */
+  public static void syslog(String line) {
+    long format = cString("%s");
+    long text = cString(line);
+    try {
+      INVOKER.invokeN3(LONG_3, SYSLOG, 3 /* LOG_ERR */, format, text);
+    } finally {
+      MEMORY.freeMemory(text);
+      MEMORY.freeMemory(format);
+    }
   }
 
   /**

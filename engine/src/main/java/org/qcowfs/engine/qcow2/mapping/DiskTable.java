@@ -102,6 +102,11 @@ public final class DiskTable {
             covered);
         return null;
       }
+      if (entry == Geometry.COPIED) {
+        out.setDamaged(
+            l1Damage(l1Index, guestOffset, "names an L2 table at 0x0, the header"), covered);
+        return null;
+      }
       if (l2Offset == 0) {
         long unallocated = covered;
         while (unallocated < length && ++i < table.count() && table.word(i) == 0) {

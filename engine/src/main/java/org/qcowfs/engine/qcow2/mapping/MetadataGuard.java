@@ -32,6 +32,9 @@ public final class MetadataGuard {
   private final int blockShift;
 
   /**
+   * Believes a table no longer than it must be: a damaged length must not make good data, or good
+   * L2 tables, unreadable.
+   *
    * @param snapshotTableBytes length of the snapshot table, 0 for none
    */
   public MetadataGuard(HostFile file, Header header, MetadataCache cache, long snapshotTableBytes) {
@@ -40,14 +43,15 @@ public final class MetadataGuard {
     long snapshots = snapshotTableBytes > 0 ? header.snapshotTableOffset() : 0;
     refcountTableOffset = header.refcountTableOffset();
     refcountTableEntries = header.refcountTableClusters() * clusterSize / 8;
-    long l1Offset = header.l1Entries() > 0 ? header.l1Offset() : 0;
+    long l1Entries = Geometry.of(header).l1EntriesFor(header.size());
+    long l1Offset = l1Entries > 0 ? header.l1Offset() : 0;
     starts = new long[] {0, l1Offset, refcountTableOffset, snapshots};
     ends =
         new long[] {
           clusterSize,
-          l1Offset + header.l1Entries() * 8,
+          l1Offset + l1Entries * 8,
           refcountTableOffset + refcountTableEntries * 8,
-          snapshots + snapshotTableBytes
+          snapshots + Math.min(clusterSize, snapshotTableBytes)
         };
     refcountTable = new TableReader(file, cache);
     refcountOrder = header.refcountOrder();

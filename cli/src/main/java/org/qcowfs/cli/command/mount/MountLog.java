@@ -1,0 +1,77 @@
+package org.qcowfs.cli.command.mount;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.Main;
+import org.qcowfs.engine.host.posix.PosixCalls;
+import org.qcowfs.fuse.system.MountRecords;
+
+/**
+ * Where the lines of a mount go: to the terminal until it is left, then to the file the user named,
+ * else to the system log, else to a file beside the mount's record.
+ *
+ * <p><b>Thread safety:</b> any thread.
+ */
+final class MountLog implements Consumer<String> {
+  private static final Path SYSLOG_SOCKET = Path.of("/dev/log");
+
+  private final @Nullable Path file;
+  private final boolean isSystemLog;
+  private volatile boolean hasTerminal = true;
+
+  private MountLog(@Nullable Path file, boolean isSystemLog) {
+    this.file = file;
+    this.isSystemLog = isSystemLog;
+  }
+
+  /** A log for {@code chosen}, or the default place if it is null. */
+  static MountLog to(@Nullable Path chosen) throws IOException {
+    if (chosen != null) {
+      // Now, while an error can still be shown.
+      Files.write(chosen, new byte[0], StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+      return new MountLog(chosen.toAbsolutePath(), false);
+    }
+    if (Files.exists(SYSLOG_SOCKET)) {
+      return new MountLog(null, true);
+    }
+    Path folder = MountRecords.makeFolder();
+    return new MountLog(folder.resolve(ProcessHandle.current().pid() + ".log"), false);
+  }
+
+  /** Where lines go once the terminal is left, in words. */
+  String place() {
+    return isSystemLog || file == null ? "syslog" : file.toString();
+  }
+
+  /** From now on the terminal belongs to somebody else. */
+  void leaveTerminal() {
+    if (isSystemLog) {
+      PosixCalls.openlog("qcowfs");
+    }
+    hasTerminal = false;
+  }
+
+  @Override
+  public synchronized void accept(String line) {
+    if (hasTerminal) {
+      System.err.println(Main.NAME + ": " + line);
+      return;
+    }
+    if (file == null) {
+      PosixCalls.syslog(line);
+      return;
+    }
+    String stamped = Instant.now().truncatedTo(ChronoUnit.SECONDS) + " " + line + "\n";
+    try {
+      Files.writeString(file, stamped, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      // There is nobody left to tell.
+    }
+  }
+}

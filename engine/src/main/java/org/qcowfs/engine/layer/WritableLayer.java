@@ -1,0 +1,48 @@
+package org.qcowfs.engine.layer;
+
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+
+/**
+ * A layer that takes writes: the top of a chain.
+ *
+ * <p>Guest ranges lie within the disk. What a method has done is visible to reads that begin after
+ * it returned, and durable after the next {@link #flush} that succeeded.
+ *
+ * <p>Every method throws {@link ImageException}: kind {@code FAILED} after a flush has failed (rule
+ * W7), {@code CORRUPT} where the metadata forbids the write, {@code NO_SPACE} and {@code IO} as the
+ * host says; the guest range is then old, new or a mixture by sector, and the metadata consistent.
+ *
+ * <p><b>Thread safety:</b> all methods may be called from any thread at once; writes to the same
+ * cluster are put in some order, writes to different clusters do not wait for one another's data.
+ */
+public interface WritableLayer extends Layer {
+  /** Reads visible guest bytes, through the layers below where this one has none. */
+  @FunctionalInterface
+  interface GuestReader {
+    /** As {@link org.qcowfs.engine.Image#read}. */
+    void read(long guestOffset, DataBuffer dst, int position, int length) throws ImageException;
+  }
+
+  /** Says how to read what a partly written cluster must keep; called once, before any write. */
+  void readThrough(GuestReader reader);
+
+  /** Whether writes are taken; false for an image opened read-only. */
+  boolean writable();
+
+  /** Writes guest bytes. */
+  void write(long guestOffset, DataBuffer src, int position, int length) throws ImageException;
+
+  /**
+   * Makes a guest range read as zeroes, at any alignment.
+   *
+   * @param unmap whether host clusters may be given back
+   */
+  void zero(long guestOffset, long length, boolean unmap) throws ImageException;
+
+  /** Reserves host clusters for a guest range without changing what it reads as. */
+  void allocate(long guestOffset, long length) throws ImageException;
+
+  /** Makes everything done before the call durable. */
+  void flush() throws ImageException;
+}

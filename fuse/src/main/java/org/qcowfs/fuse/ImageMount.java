@@ -1,0 +1,217 @@
+package org.qcowfs.fuse;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.posix.Errno;
+import org.qcowfs.engine.host.posix.PosixCalls;
+import org.qcowfs.fuse.session.Session;
+import org.qcowfs.fuse.system.MountTable;
+import org.qcowfs.fuse.system.Unmount;
+import org.qcowfs.fuse.tree.FaultLog;
+import org.qcowfs.fuse.tree.MountTree;
+
+/**
+ * An image mounted and served by this process.
+ *
+ * <p>Life: {@link #start} (mounted, serving, and it has answered once) - {@link #unmount}, or
+ * somebody else's {@code umount} - {@link #await} returns. The image stays the caller's to close,
+ * after {@link #await}.
+ *
+ * <p><b>Thread safety:</b> any thread.
+ */
+public final class ImageMount {
+  /** The kernel reads ahead this much, where it lets us say so. */
+  private static final int READ_AHEAD_KIB = 1024;
+
+  private final Path mountPoint;
+  private final MountTree tree;
+  private final ImageFileSystem fileSystem;
+  private final Session session;
+  private final FaultLog log;
+  private final MountTable.@Nullable Entry entry;
+
+  private ImageMount(
+      Path mountPoint,
+      MountTree tree,
+      ImageFileSystem fileSystem,
+      Session session,
+      FaultLog log,
+      MountTable.@Nullable Entry entry) {
+    this.mountPoint = mountPoint;
+    this.tree = tree;
+    this.fileSystem = fileSystem;
+    this.session = session;
+    this.log = log;
+    this.entry = entry;
+  }
+
+  /**
+   * Mounts and serves; when this returns, the mount answers.
+   *
+   * @param sink receives the log lines
+   * @throws MountException with the reason; nothing stays mounted then
+   */
+  public static ImageMount start(Image image, MountOptions options, Consumer<String> sink)
+      throws MountException {
+    Path mountPoint = options.mountPoint();
+    boolean isFlat = checkMountPoint(mountPoint, options.has("nonempty"));
+    FaultLog log = new FaultLog(sink);
+    MountTree tree = isFlat ? MountTree.flat(image, log) : MountTree.views(image, log);
+    ImageFileSystem fileSystem = newFileSystem(tree, log);
+    Session session = mount(fileSystem, options);
+    // Any answer will do: the mount is there, and a worker served a request.
+    if (PosixCalls.statfs(mountPoint.toString()) != 0) {
+      String reason = Errno.text(PosixCalls.errno());
+      session.close();
+      throw new MountException(named(mountPoint) + " does not answer: " + reason);
+    }
+    MountTable.Entry entry = MountTable.at(mountPoint);
+    if (entry != null) {
+      raiseReadAhead(entry.device());
+    }
+    return new ImageMount(mountPoint, tree, fileSystem, session, log, entry);
+  }
+
+  /** Whether the mount point is a regular file. */
+  private static boolean checkMountPoint(Path mountPoint, boolean mayHaveContents)
+      throws MountException {
+    if (Unmount.isDead(mountPoint)) {
+      throw new MountException(
+          named(mountPoint)
+              + " is a mount whose process is gone; 'qcowfs umount "
+              + Escape.text(mountPoint.toString())
+              + "' removes it");
+    }
+    try {
+      if (Files.isDirectory(mountPoint)) {
+        if (!mayHaveContents) {
+          try (DirectoryStream<Path> children = Files.newDirectoryStream(mountPoint)) {
+            if (children.iterator().hasNext()) {
+              throw new MountException(
+                  named(mountPoint) + " is not empty; -o nonempty mounts over what is there");
+            }
+          }
+        }
+        return false;
+      }
+      if (Files.isRegularFile(mountPoint)) {
+        if (!mayHaveContents && Files.size(mountPoint) > 0) {
+          throw new MountException(
+              named(mountPoint) + " is not empty; -o nonempty mounts over what is there");
+        }
+        return true;
+      }
+    } catch (IOException e) {
+      throw new MountException(
+          "Could not look at " + named(mountPoint) + ": " + Escape.text("" + e));
+    }
+    throw new MountException(
+        Files.exists(mountPoint)
+            ? named(mountPoint) + " is neither a folder nor a regular file"
+            : named(mountPoint) + " does not exist");
+  }
+
+  private static ImageFileSystem newFileSystem(MountTree tree, FaultLog log) throws MountException {
+    try {
+      return new ImageFileSystem(tree, log);
+    } catch (UnsatisfiedLinkError e) {
+      throw new MountException(
+          "libfuse.so.2 could not be loaded; on Debian, 'apt-get install libfuse2 fuse' installs"
+              + " it");
+    }
+  }
+
+  private static Session mount(ImageFileSystem fileSystem, MountOptions options)
+      throws MountException {
+    String said;
+    try {
+      CapturedErrors errors = CapturedErrors.begin();
+      try {
+        fileSystem.mount(
+            options.mountPoint(), false, false, new String[] {"-o", options.argument()});
+      } finally {
+        said = errors.end();
+      }
+    } catch (IOException e) {
+      throw new MountException("Could not mount: " + Escape.text("" + e));
+    }
+    Session session = fileSystem.session();
+    if (session == null) {
+      String reason = said.isEmpty() ? "libfuse refused" : said.replaceAll("\\s*\\n\\s*", "; ");
+      throw new MountException(
+          "Could not mount on " + named(options.mountPoint()) + ": " + Escape.text(reason));
+    }
+    if (!said.isEmpty()) {
+      System.err.println(said);
+    }
+    return session;
+  }
+
+  /** Only root may; without it the kernel reads ahead 128 KiB. */
+  private static void raiseReadAhead(String device) {
+    Path setting = Path.of("/sys/class/bdi", device, "read_ahead_kb");
+    if (Files.isWritable(setting)) {
+      try {
+        Files.writeString(setting, Integer.toString(READ_AHEAD_KIB));
+      } catch (IOException e) {
+        // It reads, only slower.
+      }
+    }
+  }
+
+  private static String named(Path path) {
+    return "'" + Escape.text(path.toString()) + "'";
+  }
+
+  /** The mount's {@code major:minor}; empty where the system does not tell. */
+  public String device() {
+    return entry == null ? "" : entry.device();
+  }
+
+  /** The threads that serve it. */
+  public List<Thread> workers() {
+    return session.workers();
+  }
+
+  /** Files of the mount that are open now. */
+  public int openFiles() {
+    return fileSystem.openFiles();
+  }
+
+  /**
+   * Unmounts: at once if nobody uses it; else nobody new may, and it is served on until the last
+   * user is done. {@link #await} returns then.
+   */
+  public void unmount() throws MountException {
+    MountTable.Entry now = MountTable.at(mountPoint);
+    if (now == null || entry == null || !now.device().equals(entry.device())) {
+      // Unmounted by somebody else, or covered by another mount, which is not ours to take down.
+      return;
+    }
+    Unmount.unmount(mountPoint, true);
+  }
+
+  /** Whether {@link #await} would return at once. */
+  public boolean hasEnded() {
+    return session.workers().stream().noneMatch(Thread::isAlive);
+  }
+
+  /** Waits until it is unmounted and everybody is done, then releases all but the image. */
+  public void await() throws InterruptedException {
+    session.await();
+    session.close();
+    try {
+      tree.close();
+    } catch (ImageException e) {
+      log.fault(e);
+    }
+  }
+}

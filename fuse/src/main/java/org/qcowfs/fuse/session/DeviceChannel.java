@@ -1,0 +1,173 @@
+package org.qcowfs.fuse.session;
+
+import static org.qcowfs.fuse.session.WireFormat.*;
+
+import com.kenai.jffi.Closure;
+import com.kenai.jffi.MemoryIO;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.posix.Errno;
+import org.qcowfs.engine.host.posix.PosixCalls;
+
+/**
+ * One descriptor of {@code /dev/fuse} with the buffers of the one request it has in work, and the
+ * libfuse channel that replies through it.
+ *
+ * <p>The data of a WRITE and the data of a READ's reply begin on a page: the kernel then copies
+ * whole pages, and direct I/O on the host is possible.
+ *
+ * <p><b>Thread safety:</b> one thread at a time.
+ */
+final class DeviceChannel implements Closure {
+  /** Where the data of a reply begins in {@link #reply()}. */
+  static final int REPLY_DATA = 4096;
+
+  private static final int REPLY_HEADER = REPLY_DATA - OUT_HEADER;
+  private static final int WRITE_HEADER = 80;
+  private static final int REQUEST_START = 4096 - WRITE_HEADER;
+  private static final int REQUEST_CAPACITY = InitNegotiation.MAX_TRANSFER + 4096;
+
+  private final int descriptor;
+  private final boolean ownsDescriptor;
+  private final DataBuffer requestMemory = DataBuffer.allocate(4096 + REQUEST_CAPACITY);
+  private final DataBuffer replyMemory =
+      DataBuffer.allocate(REPLY_DATA + InitNegotiation.MAX_TRANSFER);
+  private final ByteBuffer request;
+  private final ByteBuffer replyHeader;
+  private final DataBuffer initReply = DataBuffer.allocate(INIT_REPLY, 8);
+  private final ByteBuffer initReplyBytes =
+      initReply.bytes().duplicate().order(ByteOrder.nativeOrder());
+  private final Closure.Handle send;
+  private final long channel;
+
+  private DeviceChannel(int descriptor, boolean ownsDescriptor) {
+    this.descriptor = descriptor;
+    this.ownsDescriptor = ownsDescriptor;
+    this.request =
+        requestMemory.bytes().slice(REQUEST_START, REQUEST_CAPACITY).order(ByteOrder.nativeOrder());
+    this.replyHeader = replyMemory.bytes().duplicate().order(ByteOrder.nativeOrder());
+    this.send = FuseLibrary.sendClosure(this);
+    this.channel = FuseLibrary.newChannel(send, descriptor, REQUEST_CAPACITY);
+  }
+
+  /**
+   * Opens another descriptor of the mount behind {@code master}; where the device may not be opened
+   * again (a mount by an ordinary user of a 0600 device), shares {@code master} itself.
+   */
+  static DeviceChannel cloneOf(int master) {
+    int clone = PosixCalls.open("/dev/fuse", PosixCalls.O_RDWR | PosixCalls.O_CLOEXEC);
+    if (clone >= 0 && PosixCalls.ioctl(clone, FUSE_DEV_IOC_CLONE, master) != 0) {
+      PosixCalls.close(clone);
+      clone = -1;
+    }
+    return clone >= 0 ? new DeviceChannel(clone, true) : new DeviceChannel(master, false);
+  }
+
+  /** Uses {@code master} itself. */
+  static DeviceChannel sharing(int master) {
+    return new DeviceChannel(master, false);
+  }
+
+  /**
+   * Waits for a request.
+   *
+   * @return its length in bytes, or the negative errno
+   */
+  int receive() {
+    long n = PosixCalls.read(descriptor, requestMemory.address() + REQUEST_START, REQUEST_CAPACITY);
+    return n < 0 ? -PosixCalls.errno() : (int) n;
+  }
+
+  /** The request received last, from its header on. */
+  ByteBuffer request() {
+    return request;
+  }
+
+  int opcode() {
+    return request.getInt(IN_OPCODE);
+  }
+
+  /** The memory a reply's data is put in, from {@link #REPLY_DATA} on. */
+  DataBuffer reply() {
+    return replyMemory;
+  }
+
+  /** Puts the offset of a SEEK reply at {@link #REPLY_DATA}. */
+  void putReplyLong(long value) {
+    replyHeader.putLong(REPLY_DATA, value);
+  }
+
+  /** Answers the request with {@code dataLength} bytes of {@link #reply()}. */
+  int replyData(int dataLength) {
+    return replyNow(0, dataLength);
+  }
+
+  /**
+   * Answers the request with a failure.
+   *
+   * @param errno positive
+   */
+  int replyError(int errno) {
+    return replyNow(-errno, 0);
+  }
+
+  private int replyNow(int error, int dataLength) {
+    int length = OUT_HEADER + dataLength;
+    replyHeader.putInt(REPLY_HEADER + OUT_LENGTH, length);
+    replyHeader.putInt(REPLY_HEADER + OUT_ERROR, error);
+    replyHeader.putLong(REPLY_HEADER + OUT_UNIQUE, request.getLong(IN_UNIQUE));
+    long n = PosixCalls.write(descriptor, replyMemory.address() + REPLY_HEADER, length);
+    return n < 0 ? -PosixCalls.errno() : 0;
+  }
+
+  /** Has libfuse answer the request. */
+  void process(long session, int length) {
+    FuseLibrary.process(session, requestMemory.address() + REQUEST_START, length, channel);
+    Reference.reachabilityFence(this);
+  }
+
+  /** libfuse's replies: {@code int send(struct fuse_chan *ch, const struct iovec *iov, size_t)}. */
+  @Override
+  public void invoke(Closure.Buffer call) {
+    long iov = call.getAddress(1);
+    long count = call.getLong(2);
+    if (iov == 0) {
+      call.setIntReturn(0);
+      return;
+    }
+    long n = opcode() == INIT ? sendInit(iov, count) : PosixCalls.writev(descriptor, iov, count);
+    call.setIntReturn(n < 0 ? -PosixCalls.errno() : 0);
+  }
+
+  private long sendInit(long iov, long count) {
+    MemoryIO memory = MemoryIO.getInstance();
+    int length = 0;
+    for (long i = 0; i < count; i++) {
+      // struct iovec { void *base; size_t length }
+      int part = (int) memory.getLong(iov + 16 * i + 8);
+      if (length + part > initReply.capacity()) {
+        return PosixCalls.writev(descriptor, iov, count);
+      }
+      memory.copyMemory(memory.getAddress(iov + 16 * i), initReply.address() + length, part);
+      length += part;
+    }
+    length = InitNegotiation.improve(request, initReplyBytes, length);
+    return PosixCalls.write(descriptor, initReply.address(), length);
+  }
+
+  /** Frees the channel and the clone; the thread that used it must have ended. */
+  void close() {
+    FuseLibrary.destroyChannel(channel);
+    send.dispose();
+    if (ownsDescriptor) {
+      PosixCalls.close(descriptor);
+    }
+  }
+
+  /** Whether a failed reply means only that nobody waits for it any more. */
+  static boolean isRequesterGone(int negativeErrno) {
+    return negativeErrno == -Errno.ENOENT;
+  }
+}

@@ -1,0 +1,73 @@
+package org.qcowfs.fuse.session;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.fuse.tree.FaultLog;
+import org.qcowfs.fuse.tree.OpenFiles;
+
+/**
+ * A mounted libfuse session served by threads of this JVM.
+ *
+ * <p><b>Thread safety:</b> all methods may be called from any thread; {@link #close} once.
+ */
+public final class Session {
+  private static final int MIN_WORKERS = 2;
+
+  /** Two buffers of 1 MiB each: a machine with many cores still fits into a small heap. */
+  private static final int MAX_WORKERS = 8;
+
+  private final FuseLibrary.Mounted mounted;
+  private final List<DeviceChannel> channels = new ArrayList<>();
+  private final List<Thread> threads = new ArrayList<>();
+
+  private Session(FuseLibrary.Mounted mounted) {
+    this.mounted = mounted;
+  }
+
+  /**
+   * Mounts; no request is answered before {@link #start}.
+   *
+   * @param arguments of libfuse: program name, options, mount point
+   * @param operations the bytes of {@code struct fuse_operations}; the callbacks it points to must
+   *     stay alive until {@link #close}
+   * @return null if libfuse could not mount; its reason is on the standard error
+   */
+  public static @Nullable Session mount(List<String> arguments, byte[] operations) {
+    FuseLibrary.Mounted mounted = FuseLibrary.setup(arguments, operations);
+    return mounted == null ? null : new Session(mounted);
+  }
+
+  /** Starts one worker per core. */
+  public void start(OpenFiles files, FaultLog log) {
+    long session = FuseLibrary.session(mounted);
+    int master = FuseLibrary.deviceDescriptor(session);
+    int cores = Runtime.getRuntime().availableProcessors();
+    int workers = Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS));
+    for (int i = 0; i < workers; i++) {
+      DeviceChannel channel =
+          i == 0 ? DeviceChannel.sharing(master) : DeviceChannel.cloneOf(master);
+      channels.add(channel);
+      threads.add(new Thread(new Worker(session, channel, files, log), "fuse-worker-" + i));
+    }
+    threads.forEach(Thread::start);
+  }
+
+  /** The worker threads. */
+  public List<Thread> workers() {
+    return List.copyOf(threads);
+  }
+
+  /** Waits until the file system is unmounted and every request answered. */
+  public void await() throws InterruptedException {
+    for (Thread thread : threads) {
+      thread.join();
+    }
+  }
+
+  /** Frees the session after {@link #await}, and unmounts what is still mounted. */
+  public void close() {
+    FuseLibrary.teardown(mounted);
+    channels.forEach(DeviceChannel::close);
+  }
+}

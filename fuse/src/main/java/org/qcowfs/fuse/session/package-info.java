@@ -1,0 +1,22 @@
+/**
+ * The request loop over {@code /dev/fuse}: all native layouts of the driver are here.
+ *
+ * <h2>How it works</h2>
+ *
+ * libfuse mounts and keeps the paths; {@link org.qcowfs.fuse.session.Session} replaces its loop by
+ * one {@link org.qcowfs.fuse.session.Worker} thread per core. Each worker reads requests from its
+ * own clone of the device. READ, LSEEK, WRITE, FALLOCATE and FSYNC are answered at once by {@link
+ * org.qcowfs.fuse.session.HotOperations}; every other request goes to {@code fuse_session_process},
+ * which calls back on the same thread and answers through the worker's own channel ({@link
+ * org.qcowfs.fuse.session.DeviceChannel}).
+ *
+ * <h2>What must hold</h2>
+ *
+ * A reply is written to the descriptor its request came from. The path of a READ allocates nothing.
+ * LSEEK is never answered ENOSYS: the kernel would report no holes for the rest of the mount. What
+ * libfuse never saw it must not be told to interrupt: INTERRUPT is swallowed.
+ */
+@NullMarked
+package org.qcowfs.fuse.session;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,130 @@
+package org.qcowfs.fuse.system;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.io.Writer;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Properties;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.host.posix.PosixCalls;
+
+/**
+ * One file per mount, written by the process that serves it: {@code $XDG_RUNTIME_DIR/qcowfs}, for
+ * root {@code /run/qcowfs}, else {@code ~/.cache/qcowfs}. They are a convenience: a mount without
+ * one still unmounts.
+ */
+public final class MountRecords {
+  private static final Path SYSTEM = Path.of("/run/qcowfs");
+  private static final Path USERS = Path.of("/run/user");
+  private static final String SUFFIX = ".mount";
+
+  private MountRecords() {}
+
+  /** The folder this user's records (and logs, without a syslog) go to. */
+  public static Path folder() {
+    String runtime = System.getenv("XDG_RUNTIME_DIR");
+    if (runtime != null && !runtime.isEmpty() && Files.isWritable(Path.of(runtime))) {
+      return Path.of(runtime, "qcowfs");
+    }
+    if (PosixCalls.geteuid() == 0) {
+      return SYSTEM;
+    }
+    String cache = System.getenv("XDG_CACHE_HOME");
+    return cache != null && !cache.isEmpty()
+        ? Path.of(cache, "qcowfs")
+        : Path.of(System.getProperty("user.home", "/"), ".cache", "qcowfs");
+  }
+
+  /** Makes {@link #folder()} if it is not there. */
+  public static Path makeFolder() throws IOException {
+    Path folder = folder();
+    Files.createDirectories(
+        folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    return folder;
+  }
+
+  /** Writes a record and returns its file. */
+  public static Path write(MountRecord record) throws IOException {
+    Properties properties = new Properties();
+    properties.setProperty("pid", Long.toString(record.pid()));
+    properties.setProperty("started", record.started());
+    properties.setProperty("image", record.image());
+    properties.setProperty("mount-point", record.mountPoint());
+    properties.setProperty("device", record.device());
+    properties.setProperty("log", record.log());
+    Path file = makeFolder().resolve(record.pid() + SUFFIX);
+    try (Writer out = Files.newBufferedWriter(file)) {
+      properties.store(out, null);
+    }
+    return file;
+  }
+
+  /** The record of the mount at {@code entry}, or null. */
+  public static @Nullable MountRecord of(MountTable.Entry entry) {
+    for (MountRecord record : all()) {
+      if (record.device().equals(entry.device())
+          && record.mountPoint().equals(entry.mountPoint())) {
+        return record;
+      }
+    }
+    return null;
+  }
+
+  /** Every record this user may read. */
+  public static List<MountRecord> all() {
+    List<Path> folders = new ArrayList<>(List.of(folder()));
+    if (!folders.contains(SYSTEM)) {
+      folders.add(SYSTEM);
+    }
+    try (DirectoryStream<Path> users = Files.newDirectoryStream(USERS)) {
+      for (Path user : users) {
+        Path theirs = user.resolve("qcowfs");
+        if (!folders.contains(theirs)) {
+          folders.add(theirs);
+        }
+      }
+    } catch (IOException e) {
+      // No login manager here.
+    }
+    List<MountRecord> records = new ArrayList<>();
+    folders.forEach(folder -> read(folder, records));
+    return records;
+  }
+
+  private static void read(Path folder, List<MountRecord> records) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
+      for (Path file : files) {
+        MountRecord record = read(file);
+        if (record != null && record.process().isPresent()) {
+          records.add(record);
+        } else {
+          // Left by a process that was killed.
+          Files.deleteIfExists(file);
+        }
+      }
+    } catch (IOException e) {
+      // Not there, or another user's.
+    }
+  }
+
+  private static @Nullable MountRecord read(Path file) throws IOException {
+    Properties properties = new Properties();
+    try (Reader in = Files.newBufferedReader(file)) {
+      properties.load(in);
+      return new MountRecord(
+          Long.parseLong(properties.getProperty("pid", "0")),
+          properties.getProperty("started", ""),
+          properties.getProperty("image", ""),
+          properties.getProperty("mount-point", ""),
+          properties.getProperty("device", ""),
+          properties.getProperty("log", ""));
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
+  }
+}

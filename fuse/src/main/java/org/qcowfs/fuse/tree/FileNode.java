@@ -1,0 +1,22 @@
+package org.qcowfs.fuse.tree;
+
+import org.qcowfs.engine.error.ImageException;
+
+/** A file of a mount. */
+public abstract non-sealed class FileNode extends Node {
+  FileNode(Timestamp modified) {
+    super(modified);
+  }
+
+  /** Length in bytes. */
+  public abstract long size() throws ImageException;
+
+  /** Bytes that are data; the rest are holes. */
+  public abstract long allocatedBytes() throws ImageException;
+
+  /** The unit in bytes a program should read in. */
+  public abstract int blockSize() throws ImageException;
+
+  /** The bytes, for reading. */
+  public abstract FileContent open() throws ImageException;
+}

@@ -1,0 +1,141 @@
+package org.qcowfs.fuse.tree;
+
+import java.io.Closeable;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.json.InfoJson;
+import org.qcowfs.engine.json.MapJson;
+import org.qcowfs.engine.model.SnapshotInfo;
+
+/**
+ * What a mount of one image shows: a view of the image at the root, one view per snapshot in {@code
+ * snapshots/}, one per layer of the chain in {@code layers/}. A view is a folder with {@code
+ * disk.raw}, {@code info.json} and {@code map.json}.
+ *
+ * <p><b>Thread safety:</b> any thread.
+ */
+public final class MountTree implements Closeable {
+  private final Image image;
+  private final FaultLog log;
+  private final Node root;
+  private final List<JsonFile> documents = new ArrayList<>();
+
+  private MountTree(Image image, FaultLog log, boolean isFlat) {
+    this.image = image;
+    this.log = log;
+    Timestamp modified = Timestamp.ofFile(image.path(0));
+    LazyImage disk = new LazyImage(() -> image);
+    this.root =
+        isFlat
+            ? new DiskFile(modified, disk, log)
+            : new Folder(modified, () -> rootFolder(modified, disk));
+  }
+
+  /**
+   * The views of {@code image}, which stays the caller's to close.
+   *
+   * @param log receives what cannot be read
+   */
+  public static MountTree views(Image image, FaultLog log) {
+    return new MountTree(image, log, false);
+  }
+
+  /** Nothing but the disk of {@code image}, as the root itself. */
+  public static MountTree flat(Image image, FaultLog log) {
+    return new MountTree(image, log, true);
+  }
+
+  /** The root: a folder, or a file in a flat mount. */
+  public Node root() {
+    return root;
+  }
+
+  /** The node at an absolute path of the mount, or null. */
+  public @Nullable Node find(String path) {
+    Node node = root;
+    int at = 1;
+    while (at < path.length()) {
+      int slash = path.indexOf('/', at);
+      int end = slash < 0 ? path.length() : slash;
+      if (!(node instanceof Folder folder)) {
+        return null;
+      }
+      Node child = folder.children().get(path.substring(at, end));
+      if (child == null) {
+        return null;
+      }
+      node = child;
+      at = end + 1;
+    }
+    return node;
+  }
+
+  private Map<String, Node> rootFolder(Timestamp modified, LazyImage disk) {
+    Map<String, Node> children = view(modified, disk);
+    children.put("snapshots", new Folder(modified, this::snapshots));
+    children.put("layers", new Folder(modified, this::layers));
+    return children;
+  }
+
+  private Map<String, Node> view(Timestamp modified, LazyImage disk) {
+    JsonFile infoFile =
+        new JsonFile(modified, disk, (view, out) -> InfoJson.write(view.info(), out));
+    JsonFile mapFile = new JsonFile(modified, disk, MapJson::write);
+    synchronized (documents) {
+      documents.add(infoFile);
+      documents.add(mapFile);
+    }
+    Map<String, Node> children = new LinkedHashMap<>();
+    children.put("disk.raw", new DiskFile(modified, disk, log));
+    children.put("info.json", infoFile);
+    children.put("map.json", mapFile);
+    return children;
+  }
+
+  private Map<String, Node> snapshots() {
+    Map<String, Node> children = new LinkedHashMap<>();
+    for (SnapshotInfo snapshot : image.snapshots()) {
+      String name = SafeName.unique(snapshot.name(), snapshot.id(), children.keySet());
+      Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
+      children.put(name, new Folder(taken, () -> snapshotView(snapshot, taken)));
+    }
+    return children;
+  }
+
+  private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken) {
+    Map<String, Node> children = view(taken, new LazyImage(() -> image.snapshot(snapshot)));
+    if (snapshot.vmStateSize() > 0) {
+      LazyImage state = new LazyImage(() -> image.vmState(snapshot));
+      children.put("vmstate.bin", new DiskFile(taken, state, log));
+    }
+    return children;
+  }
+
+  private Map<String, Node> layers() {
+    Map<String, Node> children = new LinkedHashMap<>();
+    for (int depth = 0; depth < image.depth(); depth++) {
+      Image layer = image.layer(depth);
+      String path = layer.path(0);
+      Timestamp modified = Timestamp.ofFile(path);
+      String name = SafeName.of(depth + "-" + Path.of(path).getFileName());
+      children.put(name, new Folder(modified, () -> view(modified, new LazyImage(() -> layer))));
+    }
+    return children;
+  }
+
+  /** Releases what was rendered; the image stays open. */
+  @Override
+  public void close() throws ImageException {
+    synchronized (documents) {
+      for (JsonFile document : documents) {
+        document.close();
+      }
+    }
+  }
+}
