@@ -67,14 +67,15 @@ public final class MapWalk {
       case DATA:
         return raw[depth] ? rawStatus() : entry(depth, true, false, true);
       case COMPRESSED:
-        return new MapEntry(
-            position, mapping.length(), depth, true, false, true, Mapping.NO_OFFSET, "");
+        return unlocated(null);
       case ZERO:
         return entry(depth, true, true, false);
       case UNALLOCATED:
         // Past the end of a shorter layer it is the layer above that decides.
         boolean past = position >= sizes[depth];
         return entry(past ? depth - 1 : depth, false, true, false);
+      case DAMAGED:
+        return unlocated(mapping.damage());
     }
     throw new AssertionError(mapping.kind());
   }
@@ -89,6 +90,20 @@ public final class MapWalk {
     return entry(mapping.depth(), true, hole, !hole);
   }
 
+  /** Data that is not in a file as it is. */
+  private MapEntry unlocated(@Nullable ImageException damage) {
+    return new MapEntry(
+        position,
+        mapping.length(),
+        mapping.depth(),
+        true,
+        false,
+        true,
+        Mapping.NO_OFFSET,
+        "",
+        damage);
+  }
+
   private MapEntry entry(int depth, boolean present, boolean zero, boolean data) {
     HostFile file = mapping.file();
     boolean located = file != null && mapping.hasHostOffset();
@@ -100,6 +115,7 @@ public final class MapWalk {
         zero,
         data,
         located ? mapping.hostOffset() : Mapping.NO_OFFSET,
-        file != null && located ? file.path() : "");
+        file != null && located ? file.path() : "",
+        null);
   }
 }
