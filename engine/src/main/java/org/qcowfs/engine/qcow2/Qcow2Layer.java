@@ -8,6 +8,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.Qcow2Info;
@@ -23,6 +24,7 @@ import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 import org.qcowfs.engine.qcow2.mapping.L2Decoder;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.refcount.Preallocation;
 import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
 
 /**
@@ -30,7 +32,7 @@ import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements Layer, Snapshotted {
+final class Qcow2Layer implements Layer, Snapshotted, Preallocated {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -41,6 +43,7 @@ final class Qcow2Layer implements Layer, Snapshotted {
   private final L2Decoder decoder;
   private final DiskTable table;
   private final CompressedReader compressed;
+  private volatile @Nullable Boolean preallocated;
 
   /**
    * @param dataFile where guest clusters live: {@code file} itself but for an external data file
@@ -153,6 +156,20 @@ final class Qcow2Layer implements Layer, Snapshotted {
   private ImageException snapshotFault(SnapshotInfo snapshot, String wrong) {
     return ImageException.corrupt(
         file.path(), "snapshot table entry " + snapshot.index() + ": " + wrong);
+  }
+
+  @Override
+  public boolean isPreallocated() {
+    Boolean known = preallocated;
+    if (known == null) {
+      try {
+        known = Preallocation.detect(file, header);
+      } catch (ImageException e) {
+        known = false; // refcounts that cannot be read say nothing
+      }
+      preallocated = known;
+    }
+    return known;
   }
 
   @Override
