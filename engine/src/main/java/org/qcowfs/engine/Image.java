@@ -10,6 +10,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -99,6 +100,11 @@ public final class Image implements Closeable {
   /** What {@code info} shows of layer {@code depth}; 0 is the top. */
   public ImageInfo info(int depth) throws ImageException {
     return chain[depth].info();
+  }
+
+  /** Whether layer {@code depth} was preallocated, see {@link Preallocated}; 0 is the top. */
+  public boolean isPreallocated(int depth) {
+    return chain[depth] instanceof Preallocated layer && layer.isPreallocated();
   }
 
   /** What {@code info} shows of the top layer. */
@@ -205,16 +211,15 @@ public final class Image implements Closeable {
    * Says where the guest range at {@code guestOffset} lives, through the whole chain.
    *
    * @param out the answer with the answering layer's depth; {@code UNALLOCATED} means that no layer
-   *     has it (it reads as zeroes) and then names the last layer asked
+   *     has it (it reads as zeroes) and then names the last layer asked: the lowest that is as long
    */
   public void resolve(long guestOffset, long length, Mapping out) {
     long limit = Math.min(length, size - guestOffset);
     for (int depth = 0; ; depth++) {
       Layer layer = chain[depth];
       if (guestOffset >= layer.size()) {
-        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status).
-        out.setUnallocated(limit);
-        out.setDepth(depth);
+        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status). The answer
+        // stays that of the layer above, which has nothing there.
         return;
       }
       layer.map(guestOffset, limit, out);

@@ -89,7 +89,7 @@ public final class ChainOpener {
         options.forceShare(),
         options.backingPolicy(),
         true,
-        false,
+        options.describeOnly(),
         options.cacheBytes(),
         options.warnings());
   }

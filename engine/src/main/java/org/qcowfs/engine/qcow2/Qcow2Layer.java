@@ -9,6 +9,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -25,6 +26,7 @@ import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 import org.qcowfs.engine.qcow2.mapping.L2Decoder;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.refcount.Preallocation;
 import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
 import org.qcowfs.engine.qcow2.write.WritableDisk;
 
@@ -33,7 +35,7 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements WritableLayer, Snapshotted {
+final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -48,6 +50,7 @@ final class Qcow2Layer implements WritableLayer, Snapshotted {
   private DiskTable table;
   private @Nullable WritableDisk disk;
   private final CompressedReader compressed;
+  private volatile @Nullable Boolean preallocated;
 
   /**
    * @param dataFile where guest clusters live: {@code file} itself but for an external data file
@@ -222,6 +225,20 @@ final class Qcow2Layer implements WritableLayer, Snapshotted {
   private ImageException snapshotFault(SnapshotInfo snapshot, String wrong) {
     return ImageException.corrupt(
         file.path(), "snapshot table entry " + snapshot.index() + ": " + wrong);
+  }
+
+  @Override
+  public boolean isPreallocated() {
+    Boolean known = preallocated;
+    if (known == null) {
+      try {
+        known = Preallocation.detect(file, header);
+      } catch (ImageException e) {
+        known = false; // refcounts that cannot be read say nothing
+      }
+      preallocated = known;
+    }
+    return known;
   }
 
   @Override
