@@ -60,7 +60,7 @@ class MountReadIT {
     return view.kind() != View.Kind.SNAPSHOT || view.name().matches("[a-z0-9 ]+");
   }
 
-  private static Path flat(Mounted mounted, View view) {
+  static Path flat(Mounted mounted, View view) {
     return switch (view.kind()) {
       case DISK -> mounted.disk();
       case SNAPSHOT -> mounted.snapshot(view.name());
