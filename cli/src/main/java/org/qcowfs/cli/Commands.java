@@ -21,7 +21,7 @@ public final class Commands {
   /** All commands in the order of the help. */
   public static List<String> names() {
     return List.of(
-        "info", "map", "snapshot", "mount", "umount", "mounts", "demo", "completion", "man");
+        "mount", "umount", "mounts", "info", "map", "snapshot", "demo", "completion", "man");
   }
 
   /** A command with its own quick parser, or null. */
