@@ -208,9 +208,10 @@ public final class ImageBuilder {
     return at;
   }
 
-  /** Makes {@link #end} a multiple of the cluster size again. */
-  public ImageBuilder align() {
-    end = end + clusterSize - 1 & -clusterSize;
+  /** Moves the end to the first cluster boundary at or after {@code offset}. */
+  public ImageBuilder padTo(long offset) {
+    end = Math.max(end, offset) + clusterSize - 1 & -clusterSize;
+    reserve(end);
     return this;
   }
 
