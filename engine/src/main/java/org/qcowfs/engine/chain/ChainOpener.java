@@ -89,7 +89,7 @@ public final class ChainOpener {
         options.forceShare(),
         options.backingPolicy(),
         true,
-        false,
+        options.describeOnly(),
         options.cacheBytes(),
         options.warnings());
   }
@@ -115,7 +115,8 @@ public final class ChainOpener {
       String chosen = format == null ? FormatProbe.probe(file) : format;
       switch (chosen) {
         case "qcow2":
-          return Qcow2Opener.open(file, how, cache, name -> openDataFile(path, name));
+          return Qcow2Opener.open(
+              file, how, cache, name -> openDataFile(path, name, how.writable()));
         case "raw":
           return new RawLayer(file);
         default:
@@ -138,9 +139,9 @@ public final class ChainOpener {
     }
   }
 
-  private HostFile openDataFile(String image, String name) throws ImageException {
+  private HostFile openDataFile(String image, String name, boolean writable) throws ImageException {
     String path = BackingPath.resolve(image, name, "data file", options.backingPolicy());
-    return openFile(path, "Data file", false);
+    return openFile(path, "Data file", writable);
   }
 
   private HostFile openFile(String path, String role, boolean writable) throws ImageException {

@@ -76,11 +76,12 @@ final class ExtendedL2Test {
     builder.l2(0, host, 1L << 35 | 1 << 4 | 1);
     open();
     expect(10, DATA, host + 10, 502);
-    expect(512, UNALLOCATED, -1, 1024);
-    expect(1024 + 7, UNALLOCATED, -1, 505);
+    expect(512, UNALLOCATED, host + 512, 1024);
+    expect(1024 + 7, UNALLOCATED, host + 1024 + 7, 505);
     expect(1536, ZERO, host + 1536, 512);
     expect(2048, DATA, host + 2048, 512);
-    expect(2560, UNALLOCATED, -1, DISK - 2560);
+    expect(2560, UNALLOCATED, host + 2560, CLUSTER - 2560);
+    expect(CLUSTER, UNALLOCATED, -1, DISK - CLUSTER);
   }
 
   @Test
@@ -121,13 +122,16 @@ final class ExtendedL2Test {
   }
 
   @Test
-  void joinsUnallocatedSubclustersWhateverStandsBehindThem() throws ImageException {
+  void joinsUnallocatedSubclustersWithTheirOwnKindOnly() throws ImageException {
     builder.l2EntryOffset(0);
     long host = builder.append(1);
-    builder.l2(0, host, 1).l2(1, 0, 0).l2(2, host + CLUSTER, 1L << 34);
+    builder.l2(0, host, 1).l2(1, host + CLUSTER, 1L << 34).l2(2, 0, 0).l2(3, 0, 1L << 33);
     open();
-    expect(512, UNALLOCATED, -1, 2 * CLUSTER - 512 + 1024);
-    expect(2 * CLUSTER + 1024, ZERO, host + CLUSTER + 1024, 512);
+    expect(512, UNALLOCATED, host + 512, CLUSTER - 512 + 1024);
+    expect(CLUSTER + 1024, ZERO, host + CLUSTER + 1024, 512);
+    expect(CLUSTER + 1536, UNALLOCATED, host + CLUSTER + 1536, CLUSTER - 1536);
+    expect(2 * CLUSTER, UNALLOCATED, -1, CLUSTER + 512);
+    expect(3 * CLUSTER + 512, ZERO, -1, 512);
   }
 
   @Test
