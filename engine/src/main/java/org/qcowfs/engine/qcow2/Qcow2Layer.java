@@ -190,15 +190,20 @@ final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Prealloca
 
   @Override
   public Layer snapshot(SnapshotInfo snapshot) throws ImageException {
+    checkDiskSize(snapshot);
+    return new SnapshotLayer(this, snapshotTable(snapshot), 0, snapshot.diskSize());
+  }
+
+  private void checkDiskSize(SnapshotInfo snapshot) throws ImageException {
     if (snapshot.diskSize() < 0) {
       throw snapshotFault(
           snapshot, "disk size is " + Long.toUnsignedString(snapshot.diskSize()) + " bytes");
     }
-    return new SnapshotLayer(this, snapshotTable(snapshot), 0, snapshot.diskSize());
   }
 
   @Override
   public Layer vmState(SnapshotInfo snapshot) throws ImageException {
+    checkDiskSize(snapshot);
     // The state follows the disk in the snapshot's guest address space, from the next L1 entry on
     // (QEMU: qcow2_vm_state_offset).
     long start = geometry.l1EntriesFor(snapshot.diskSize()) << geometry.l1Shift();
