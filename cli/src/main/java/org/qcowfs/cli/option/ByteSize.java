@@ -50,6 +50,9 @@ public final class ByteSize {
         return NOT_A_SIZE;
       }
     }
+    if (digits.isEmpty()) {
+      return NOT_A_SIZE;
+    }
     BigInteger bytes = new BigInteger(digits, 16);
     return bytes.bitLength() > 63 ? TOO_LARGE : bytes.longValueExact();
   }
