@@ -20,7 +20,8 @@ public final class Commands {
 
   /** All commands in the order of the help. */
   public static List<String> names() {
-    return List.of("info", "map", "snapshot", "demo", "completion", "man");
+    return List.of(
+        "mount", "umount", "mounts", "info", "map", "snapshot", "demo", "completion", "man");
   }
 
   /** A command with its own quick parser, or null. */

@@ -107,7 +107,9 @@ public final class Main {
   private static int failure(Console console, Throwable e) {
     flushFirst(console);
     String message = String.valueOf(e.getMessage());
-    if (e instanceof ImageException || e instanceof CommandException) {
+    if (e instanceof ImageException fault && fault.detail().startsWith("Could not open '")) {
+      console.error(fault.detail()); // it names the file already
+    } else if (e instanceof ImageException || e instanceof CommandException) {
       console.error(message);
     } else if (e instanceof IOException) {
       // Nobody reads any more: say nothing, as a program that SIGPIPE ended.

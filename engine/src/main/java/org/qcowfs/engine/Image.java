@@ -3,12 +3,14 @@ package org.qcowfs.engine;
 import java.io.Closeable;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -28,20 +30,56 @@ public final class Image implements Closeable {
   private final Layer[] chain;
   private final boolean owner;
   private final long size;
+
+  /** The top layer if it may be written to: then reads are announced to it. */
+  private final @Nullable WritableLayer gated;
+
   private volatile long allocatedBytes = -1;
 
   private Image(Layer[] chain, boolean owner) {
     this.chain = chain;
     this.owner = owner;
     this.size = chain[0].size();
-    if (owner && chain[0] instanceof WritableLayer top) {
-      top.readThrough(this::read);
-    }
+    this.gated = chain[0] instanceof WritableLayer top ? top : null;
   }
 
   /** Takes over an opened chain, the top layer first. */
-  static Image over(List<Layer> chain) {
-    return new Image(chain.toArray(Layer[]::new), true);
+  static Image over(List<Layer> chain) throws ImageException {
+    Image image = new Image(chain.toArray(Layer[]::new), true);
+    try {
+      if (image.gated != null) {
+        image.gated.readThrough(image.new Visible());
+      }
+      return image;
+    } catch (ImageException | RuntimeException e) {
+      try {
+        image.close();
+      } catch (ImageException closing) {
+        e.addSuppressed(closing);
+      }
+      throw e;
+    }
+  }
+
+  /** What the top layer sees of the disk when it copies on write. */
+  private final class Visible implements WritableLayer.GuestReader {
+    @Override
+    public void read(long guestOffset, DataBuffer dst, int position, int length)
+        throws ImageException {
+      Image.this.read(guestOffset, dst, position, length);
+    }
+
+    @Override
+    public boolean readsAsZero(long guestOffset, long length) {
+      Mapping mapping = SCRATCH.get();
+      for (long done = 0; done < length; done += mapping.length()) {
+        resolve(guestOffset + done, length - done, mapping);
+        if (mapping.kind() != Mapping.Kind.ZERO && mapping.kind() != Mapping.Kind.UNALLOCATED) {
+          return false;
+        }
+      }
+      return true;
+    }
   }
 
   /** The guest disk's size in bytes. */
@@ -62,6 +100,11 @@ public final class Image implements Closeable {
   /** What {@code info} shows of layer {@code depth}; 0 is the top. */
   public ImageInfo info(int depth) throws ImageException {
     return chain[depth].info();
+  }
+
+  /** Whether layer {@code depth} was preallocated, see {@link Preallocated}; 0 is the top. */
+  public boolean isPreallocated(int depth) {
+    return chain[depth] instanceof Preallocated layer && layer.isPreallocated();
   }
 
   /** What {@code info} shows of the top layer. */
@@ -117,6 +160,20 @@ public final class Image implements Closeable {
   public void read(long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     checkRange(guestOffset, length);
+    if (gated == null) {
+      readMapped(guestOffset, dst, position, length);
+      return;
+    }
+    int token = gated.beginRead();
+    try {
+      readMapped(guestOffset, dst, position, length);
+    } finally {
+      gated.endRead(token);
+    }
+  }
+
+  private void readMapped(long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
     Mapping mapping = SCRATCH.get();
     int done = 0;
     while (done < length) {
@@ -154,16 +211,15 @@ public final class Image implements Closeable {
    * Says where the guest range at {@code guestOffset} lives, through the whole chain.
    *
    * @param out the answer with the answering layer's depth; {@code UNALLOCATED} means that no layer
-   *     has it (it reads as zeroes) and then names the last layer asked
+   *     has it (it reads as zeroes) and then names the last layer asked: the lowest that is as long
    */
   public void resolve(long guestOffset, long length, Mapping out) {
     long limit = Math.min(length, size - guestOffset);
     for (int depth = 0; ; depth++) {
       Layer layer = chain[depth];
       if (guestOffset >= layer.size()) {
-        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status).
-        out.setUnallocated(limit);
-        out.setDepth(depth);
+        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status). The answer
+        // stays that of the layer above, which has nothing there.
         return;
       }
       layer.map(guestOffset, limit, out);

@@ -90,6 +90,11 @@ public final class ImageMount {
               + Escape.text(mountPoint.toString())
               + "' removes it");
     }
+    MountTable.Entry already = MountTable.at(mountPoint);
+    if (already != null && already.type().equals(MountTable.TYPE)) {
+      throw new MountException(
+          "'" + Escape.text(already.source()) + "' is already mounted on " + named(mountPoint));
+    }
     try {
       if (Files.isDirectory(mountPoint)) {
         if (!mayHaveContents) {

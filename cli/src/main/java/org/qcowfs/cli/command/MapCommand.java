@@ -3,6 +3,8 @@ package org.qcowfs.cli.command;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.cli.Console;
 import org.qcowfs.cli.option.Arguments;
@@ -14,6 +16,7 @@ import org.qcowfs.cli.option.Synopsis;
 import org.qcowfs.cli.option.UsageException;
 import org.qcowfs.cli.render.MapText;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.MapJson;
 import org.qcowfs.engine.json.MapWalk;
 import org.qcowfs.engine.model.OpenOptions;
@@ -38,7 +41,8 @@ public final class MapCommand implements Command {
         options,
         List.of(
             "OFFSET and LENGTH are bytes; k, M, G, T, P and E stand for powers of 1024.",
-            "The text form shows stored data only and stops at compressed clusters; JSON shows all."),
+            "The text form shows stored data only and stops at compressed clusters; JSON shows all.",
+            "Damaged ranges are reported; JSON marks them with a member 'damaged'."),
         "qcowfs map --output=json --start-offset=1G --max-length=64M vm.qcow2");
   }
 
@@ -52,13 +56,19 @@ public final class MapCommand implements Command {
     OpenOptions options = OpenOptions.readOnly().withWarnings(console::warn);
     try (Image image = source.open(options)) {
       MapWalk walk = new MapWalk(image, start, length);
+      AtomicInteger code = new AtomicInteger();
+      Consumer<ImageException> damages =
+          damage -> {
+            console.error(String.valueOf(damage.getMessage()));
+            code.set(1);
+          };
       if (output == OutputFormat.JSON) {
-        MapJson.write(walk, start, console.out());
+        MapJson.write(walk, start, console.out(), damages);
       } else {
-        MapText.write(walk, console.out());
+        MapText.write(walk, console.out(), damages);
       }
+      return code.get();
     }
-    return 0;
   }
 
   private static long size(Arguments arguments, Option option, String what, long otherwise)

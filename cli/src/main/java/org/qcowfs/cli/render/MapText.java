@@ -1,8 +1,10 @@
 package org.qcowfs.cli.render;
 
 import java.io.IOException;
+import java.util.function.Consumer;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.MapEntry;
 import org.qcowfs.engine.json.MapWalk;
 
@@ -13,12 +15,18 @@ public final class MapText {
   /**
    * Heading and one line per extent of data.
    *
+   * @param damages receives what is wrong with each damaged range, which has no line
    * @throws CommandException at data that is not in a file as it is (compressed clusters); what
    *     comes before it has been written
    */
-  public static void write(MapWalk walk, Appendable out) throws IOException, CommandException {
+  public static void write(MapWalk walk, Appendable out, Consumer<ImageException> damages)
+      throws IOException, CommandException {
     row(out, "Offset", "Length", "Mapped to", "File");
     for (MapEntry entry = walk.next(); entry != null; entry = walk.next()) {
+      if (entry.damage() != null) {
+        damages.accept(entry.damage());
+        continue;
+      }
       if (!entry.data() || entry.zero()) {
         continue;
       }

@@ -89,7 +89,7 @@ public final class ChainOpener {
         options.forceShare(),
         options.backingPolicy(),
         true,
-        false,
+        options.describeOnly(),
         options.cacheBytes(),
         options.warnings());
   }
@@ -115,7 +115,8 @@ public final class ChainOpener {
       String chosen = format == null ? FormatProbe.probe(file) : format;
       switch (chosen) {
         case "qcow2":
-          return Qcow2Opener.open(file, how, cache, name -> openDataFile(path, name));
+          return Qcow2Opener.open(
+              file, how, cache, name -> openDataFile(path, name, how.writable()));
         case "raw":
           return new RawLayer(file);
         default:
@@ -138,8 +139,9 @@ public final class ChainOpener {
     }
   }
 
-  private HostFile openDataFile(String image, String name) throws ImageException {
-    return openFile(BackingPath.resolve(image, name, "data file", options.backingPolicy()), false);
+  private HostFile openDataFile(String image, String name, boolean writable) throws ImageException {
+    return openFile(
+        BackingPath.resolve(image, name, "data file", options.backingPolicy()), writable);
   }
 
   private HostFile openFile(String path, boolean writable) throws ImageException {

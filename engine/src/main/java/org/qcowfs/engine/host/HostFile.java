@@ -39,6 +39,11 @@ public interface HostFile extends Closeable {
    */
   void sync() throws ImageException;
 
+  /** Whether {@link #truncate} can make the file longer; false for a block device. */
+  default boolean resizable() {
+    return true;
+  }
+
   /** Cuts or extends the file; the new part reads as zeroes. */
   void truncate(long length) throws ImageException;
 

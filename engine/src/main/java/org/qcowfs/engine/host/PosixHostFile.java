@@ -168,6 +168,11 @@ public final class PosixHostFile implements HostFile {
   }
 
   @Override
+  public boolean resizable() {
+    return !blockDevice;
+  }
+
+  @Override
   public void truncate(long length) throws ImageException {
     check(PosixCalls.ftruncate(fd, length), "truncate", length, 0);
   }

@@ -1,5 +1,7 @@
 package org.qcowfs.engine.json;
 
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.layer.Mapping;
 
 /**
@@ -13,6 +15,7 @@ import org.qcowfs.engine.layer.Mapping;
  * @param data whether bytes are stored for it
  * @param offset host offset of the first byte, {@link Mapping#NO_OFFSET} where there is none
  * @param file path of the file {@code offset} is in, empty where there is none
+ * @param damage why the range cannot be read, or null for a sound one
  */
 public record MapEntry(
     long start,
@@ -22,7 +25,8 @@ public record MapEntry(
     boolean zero,
     boolean data,
     long offset,
-    String file) {
+    String file,
+    @Nullable ImageException damage) {
 
   /** Whether there is an {@link #offset()}. */
   public boolean hasOffset() {
@@ -37,10 +41,12 @@ public record MapEntry(
         && depth == next.depth
         && hasOffset() == next.hasOffset()
         && (!hasOffset() || offset + length == next.offset)
-        && file.equals(next.file);
+        && file.equals(next.file)
+        && damage == null
+        && next.damage == null;
   }
 
   MapEntry extended(long bytes) {
-    return new MapEntry(start, length + bytes, depth, present, zero, data, offset, file);
+    return new MapEntry(start, length + bytes, depth, present, zero, data, offset, file, damage);
   }
 }

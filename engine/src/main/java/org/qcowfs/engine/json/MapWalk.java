@@ -14,7 +14,6 @@ import org.qcowfs.engine.layer.Mapping;
 public final class MapWalk {
   private final Image image;
   private final long end;
-  private final long[] sizes;
   private final boolean[] raw;
   private final Mapping mapping = new Mapping();
   private long position;
@@ -33,10 +32,8 @@ public final class MapWalk {
     this.image = image;
     this.position = start;
     this.end = Math.min(image.size(), maxLength > image.size() ? image.size() : start + maxLength);
-    this.sizes = new long[image.depth()];
     this.raw = new boolean[image.depth()];
-    for (int depth = 0; depth < sizes.length; depth++) {
-      sizes[depth] = image.info(depth).virtualSize();
+    for (int depth = 0; depth < raw.length; depth++) {
       raw[depth] = image.info(depth).format().equals("raw");
     }
   }
@@ -65,41 +62,69 @@ public final class MapWalk {
     int depth = mapping.depth();
     switch (mapping.kind()) {
       case DATA:
-        return raw[depth] ? rawStatus() : entry(depth, true, false, true);
+        if (raw[depth]) {
+          boolean hole = limitToHost();
+          return entry(true, hole, !hole);
+        }
+        return entry(true, image.isPreallocated(depth) && limitToHost(), true);
       case COMPRESSED:
-        return new MapEntry(
-            position, mapping.length(), depth, true, false, true, Mapping.NO_OFFSET, "");
+        return unlocated(null);
       case ZERO:
-        return entry(depth, true, true, false);
+        return entry(true, true, false);
       case UNALLOCATED:
-        // Past the end of a shorter layer it is the layer above that decides.
-        boolean past = position >= sizes[depth];
-        return entry(past ? depth - 1 : depth, false, true, false);
+        return entry(false, true, false);
+      case DAMAGED:
+        return unlocated(mapping.damage());
     }
     throw new AssertionError(mapping.kind());
   }
 
-  /** A raw file has exactly what the host has of it. */
-  private MapEntry rawStatus() throws ImageException {
+  /**
+   * Shortens the mapping to what the host has in one piece, hole or data.
+   *
+   * @return whether it is a hole; the end of the file counts as a hole without end
+   */
+  private boolean limitToHost() throws ImageException {
     HostFile file = mapping.dataFile();
     long host = mapping.hostOffset();
+    long length = file.length();
     long data = file.nextData(host);
-    boolean hole = data > host;
-    mapping.limit((hole ? data : Math.max(host + 1, file.nextHole(host))) - host);
-    return entry(mapping.depth(), true, hole, !hole);
+    if (data == host && host < length) {
+      mapping.limit(Math.max(1, file.nextHole(host) - host));
+      return false;
+    }
+    if (data < length) {
+      mapping.limit(data - host);
+    }
+    return true;
   }
 
-  private MapEntry entry(int depth, boolean present, boolean zero, boolean data) {
+  /** Data that is not in a file as it is. */
+  private MapEntry unlocated(@Nullable ImageException damage) {
+    return new MapEntry(
+        position,
+        mapping.length(),
+        mapping.depth(),
+        true,
+        false,
+        true,
+        Mapping.NO_OFFSET,
+        "",
+        damage);
+  }
+
+  private MapEntry entry(boolean present, boolean zero, boolean data) {
     HostFile file = mapping.file();
     boolean located = file != null && mapping.hasHostOffset();
     return new MapEntry(
         position,
         mapping.length(),
-        depth,
+        mapping.depth(),
         present,
         zero,
         data,
         located ? mapping.hostOffset() : Mapping.NO_OFFSET,
-        file != null && located ? file.path() : "");
+        file != null && located ? file.path() : "",
+        null);
   }
 }

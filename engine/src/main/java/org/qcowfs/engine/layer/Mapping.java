@@ -57,6 +57,14 @@ public final class Mapping {
   }
 
   /**
+   * Answers {@link Kind#UNALLOCATED} inside a host cluster that other parts of the guest cluster
+   * use: these bytes of it are not valid.
+   */
+  public void setUnallocated(HostFile file, long hostOffset, long length) {
+    set(Kind.UNALLOCATED, file, hostOffset, length, 0);
+  }
+
+  /**
    * Answers {@link Kind#COMPRESSED}.
    *
    * @param descriptor the format's own word for the compressed cluster

@@ -17,15 +17,35 @@ import org.qcowfs.engine.host.DataBuffer;
  * cluster are put in some order, writes to different clusters do not wait for one another's data.
  */
 public interface WritableLayer extends Layer {
-  /** Reads visible guest bytes, through the layers below where this one has none. */
-  @FunctionalInterface
+  /** The disk as the guest sees it, through the layers below where this one has nothing. */
   interface GuestReader {
     /** As {@link org.qcowfs.engine.Image#read}. */
     void read(long guestOffset, DataBuffer dst, int position, int length) throws ImageException;
+
+    /**
+     * Whether the metadata of the chain says that a range reads as zeroes; false where only the
+     * bytes could tell.
+     */
+    boolean readsAsZero(long guestOffset, long length);
   }
 
-  /** Says how to read what a partly written cluster must keep; called once, before any write. */
-  void readThrough(GuestReader reader);
+  /**
+   * Says how to read what a partly written cluster must keep; called once, right after the chain is
+   * open.
+   *
+   * @throws ImageException if the image was opened for writing and cannot be written to safely
+   */
+  void readThrough(GuestReader reader) throws ImageException;
+
+  /**
+   * Begins to read: until {@link #endRead} what {@link #map} answers stays where it is.
+   *
+   * @return a token for {@link #endRead}
+   */
+  int beginRead();
+
+  /** Ends what {@link #beginRead} began. */
+  void endRead(int token);
 
   /** Whether writes are taken; false for an image opened read-only. */
   boolean writable();

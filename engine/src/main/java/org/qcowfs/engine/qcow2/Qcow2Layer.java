@@ -2,13 +2,16 @@ package org.qcowfs.engine.qcow2;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
+import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.Qcow2Info;
 import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
@@ -23,14 +26,16 @@ import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 import org.qcowfs.engine.qcow2.mapping.L2Decoder;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.refcount.Preallocation;
 import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
+import org.qcowfs.engine.qcow2.write.WritableDisk;
 
 /**
- * The active disk of a qcow2 image.
+ * The active disk of a qcow2 image; {@link WritableDisk} does the writing.
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements Layer, Snapshotted {
+final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -38,12 +43,19 @@ final class Qcow2Layer implements Layer, Snapshotted {
   private final SnapshotTable snapshots;
   private final List<BitmapInfo> bitmaps;
   private final MetadataCache cache;
+  private final MetadataGuard guard;
   private final L2Decoder decoder;
-  private final DiskTable table;
+  private final boolean writable;
+  private final boolean punch;
+  private DiskTable table;
+  private @Nullable WritableDisk disk;
   private final CompressedReader compressed;
+  private volatile @Nullable Boolean preallocated;
 
   /**
    * @param dataFile where guest clusters live: {@code file} itself but for an external data file
+   * @param writable whether writes will be taken, once {@link #readThrough} has been called
+   * @param punch whether host blocks of free clusters are given back
    */
   Qcow2Layer(
       HostFile file,
@@ -51,7 +63,11 @@ final class Qcow2Layer implements Layer, Snapshotted {
       Header header,
       SnapshotTable snapshots,
       List<BitmapInfo> bitmaps,
-      MetadataCache cache) {
+      MetadataCache cache,
+      boolean writable,
+      boolean punch) {
+    this.writable = writable;
+    this.punch = punch;
     this.file = file;
     this.dataFile = dataFile;
     this.header = header;
@@ -59,7 +75,7 @@ final class Qcow2Layer implements Layer, Snapshotted {
     this.snapshots = snapshots;
     this.bitmaps = bitmaps;
     this.cache = cache;
-    MetadataGuard guard = new MetadataGuard(file, header, cache, snapshots.bytes());
+    this.guard = new MetadataGuard(file, header, cache, snapshots.bytes());
     this.decoder = new L2Decoder(file, dataFile, geometry, header.version(), guard);
     this.table =
         new DiskTable(file, geometry, decoder, cache, header.l1Offset(), header.l1Entries());
@@ -94,6 +110,62 @@ final class Qcow2Layer implements Layer, Snapshotted {
       Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     compressed.read(mapping.descriptor(), guestOffset, dst, position, length);
+  }
+
+  @Override
+  public void readThrough(GuestReader reader) throws ImageException {
+    if (writable) {
+      WritableDisk opened =
+          new WritableDisk(file, dataFile, header, decoder, guard, cache, reader, punch);
+      disk = opened;
+      table = opened.reading();
+    }
+  }
+
+  @Override
+  public boolean writable() {
+    return disk != null;
+  }
+
+  @Override
+  public int beginRead() {
+    return disk == null ? 0 : disk.beginRead();
+  }
+
+  @Override
+  public void endRead(int token) {
+    if (disk != null) {
+      disk.endRead(token);
+    }
+  }
+
+  @Override
+  public void write(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    disk().write(guestOffset, src, position, length);
+  }
+
+  @Override
+  public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+    disk().zero(guestOffset, length, unmap);
+  }
+
+  @Override
+  public void allocate(long guestOffset, long length) throws ImageException {
+    disk().allocate(guestOffset, length);
+  }
+
+  @Override
+  public void flush() throws ImageException {
+    disk().flush();
+  }
+
+  private WritableDisk disk() throws ImageException {
+    WritableDisk opened = disk;
+    if (opened == null) {
+      throw new ImageException(ErrorKind.READ_ONLY, file.path(), "Image is opened read-only");
+    }
+    return opened;
   }
 
   @Override
@@ -156,6 +228,20 @@ final class Qcow2Layer implements Layer, Snapshotted {
   }
 
   @Override
+  public boolean isPreallocated() {
+    Boolean known = preallocated;
+    if (known == null) {
+      try {
+        known = Preallocation.detect(file, header);
+      } catch (ImageException e) {
+        known = false; // refcounts that cannot be read say nothing
+      }
+      preallocated = known;
+    }
+    return known;
+  }
+
+  @Override
   public ImageInfo info() throws ImageException {
     BackingReference backing = backing();
     return new ImageInfo(
@@ -187,11 +273,17 @@ final class Qcow2Layer implements Layer, Snapshotted {
   @Override
   public void close() throws ImageException {
     try {
-      if (dataFile != file) {
-        dataFile.close();
+      if (disk != null) {
+        disk.close();
       }
     } finally {
-      file.close();
+      try {
+        if (dataFile != file) {
+          dataFile.close();
+        }
+      } finally {
+        file.close();
+      }
     }
   }
 }

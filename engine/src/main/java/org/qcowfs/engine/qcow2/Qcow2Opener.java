@@ -61,7 +61,14 @@ public final class Qcow2Opener {
         dataFile = openDataFile(file, header, dataFiles);
       }
       return new Qcow2Layer(
-          file, dataFile == null ? file : dataFile, header, snapshots, bitmaps.bitmaps(), cache);
+          file,
+          dataFile == null ? file : dataFile,
+          header,
+          snapshots,
+          bitmaps.bitmaps(),
+          cache,
+          options.writable(),
+          true);
     } catch (ImageException | RuntimeException e) {
       closeQuietly(dataFile, e);
       closeQuietly(file, e);
@@ -106,6 +113,19 @@ public final class Qcow2Opener {
     if (header.has(IncompatibleFeature.CORRUPT)) {
       throw ImageException.corrupt(
           file.path(), "qcow2: Image is corrupt; cannot be opened read/write");
+    }
+    if (header.has(IncompatibleFeature.DIRTY)) {
+      throw ImageException.corrupt(
+          file.path(),
+          "Image was not closed cleanly (dirty bit set) and its refcounts may be wrong; repair it"
+              + " with 'qemu-img check -r all' before writing to it");
+    }
+    if (header.extension(HeaderExtension.BITMAPS) != null) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED,
+          file.path(),
+          "Image has persistent dirty bitmaps, which writing would make stale; write to an overlay"
+              + " instead, or remove them");
     }
   }
 

@@ -7,6 +7,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 
@@ -15,7 +16,7 @@ import org.qcowfs.engine.qcow2.mapping.DiskTable;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class SnapshotLayer implements Layer {
+final class SnapshotLayer implements Layer, Preallocated {
   private final Qcow2Layer image;
   private final DiskTable table;
   private final long start;
@@ -59,6 +60,11 @@ final class SnapshotLayer implements Layer {
       Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     image.readCompressed(mapping, start + guestOffset, dst, position, length);
+  }
+
+  @Override
+  public boolean isPreallocated() {
+    return image.isPreallocated();
   }
 
   @Override

@@ -6,8 +6,8 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
-import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 
 /**
@@ -16,7 +16,7 @@ import org.qcowfs.engine.model.ImageInfo;
  * <p>Its size is taken at open; a file that shrinks later fails to read, one that grows shows what
  * it had.
  */
-public final class RawLayer implements Layer {
+public final class RawLayer implements WritableLayer {
   private final HostFile file;
   private final long size;
 
@@ -50,6 +50,45 @@ public final class RawLayer implements Layer {
   public void readCompressed(
       Mapping mapping, long guestOffset, DataBuffer dst, int position, int length) {
     throw new IllegalArgumentException("a raw image has no compressed clusters");
+  }
+
+  @Override
+  public void readThrough(GuestReader reader) {}
+
+  @Override
+  public int beginRead() {
+    return 0;
+  }
+
+  @Override
+  public void endRead(int token) {}
+
+  @Override
+  public boolean writable() {
+    return file.writable();
+  }
+
+  @Override
+  public void write(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    file.write(guestOffset, src, position, length);
+  }
+
+  @Override
+  public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+    if (!unmap || !file.punchHole(guestOffset, length)) {
+      file.zeroRange(guestOffset, length);
+    }
+  }
+
+  @Override
+  public void allocate(long guestOffset, long length) throws ImageException {
+    file.allocate(guestOffset, length);
+  }
+
+  @Override
+  public void flush() throws ImageException {
+    file.sync();
   }
 
   @Override

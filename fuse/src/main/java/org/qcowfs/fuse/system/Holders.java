@@ -34,10 +34,11 @@ public final class Holders {
 
   private void scanProcesses() {
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
+      String self = Long.toString(ProcessHandle.current().pid());
       for (Path process : processes) {
-        String used = usedBy(process);
+        String pid = String.valueOf(process.getFileName());
+        String used = pid.equals(self) ? "" : usedBy(process);
         if (!used.isEmpty()) {
-          String pid = String.valueOf(process.getFileName());
           found.add(name(process) + " (pid " + pid + ": " + Escape.text(used) + ")");
         }
       }

@@ -1,7 +1,9 @@
 package org.qcowfs.fuse.system;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
-import java.util.Optional;
 
 /**
  * What a serving process says of its mount.
@@ -17,9 +19,20 @@ import java.util.Optional;
 public record MountRecord(
     long pid, String started, String image, String mountPoint, String device, String log) {
 
-  /** The serving process, if it still runs. */
-  public Optional<ProcessHandle> process() {
-    return ProcessHandle.of(pid).filter(process -> startOf(process).equals(started));
+  /** Whether the serving process still runs. */
+  public boolean isServed() {
+    return ProcessHandle.of(pid).filter(p -> startOf(p).equals(started)).isPresent() && !isZombie();
+  }
+
+  /** Whether it ended, and only its parent has not asked yet how. */
+  private boolean isZombie() {
+    try {
+      // pid (name) state ...
+      String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
+      return stat.startsWith("Z", stat.lastIndexOf(')') + 2);
+    } catch (IOException e) {
+      return true;
+    }
   }
 
   /** When {@code process} started; empty where the system does not tell. */

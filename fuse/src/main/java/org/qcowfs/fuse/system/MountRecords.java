@@ -100,7 +100,7 @@ public final class MountRecords {
     try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
       for (Path file : files) {
         MountRecord record = read(file);
-        if (record != null && record.process().isPresent()) {
+        if (record != null && record.isServed()) {
           records.add(record);
         } else {
           // Left by a process that was killed.

@@ -62,6 +62,25 @@ public final class CliRun {
     return command;
   }
 
+  /**
+   * As {@link #command}, for {@code mount}: the process this starts ends when the mount answers,
+   * with the JVM left in the background. It does what the launcher does for a user.
+   */
+  public static List<String> detached(String heap, String... arguments) {
+    List<String> java = command(heap, arguments);
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                "sh",
+                "-c",
+                "exec 4>&1; s=$(exec 3>&1 1>&4 4>&-; \"$@\" &); exit ${s:-1}",
+                "sh",
+                java.get(0),
+                "-Dqcowfs.ready-fd=3"));
+    command.addAll(java.subList(1, java.size()));
+    return command;
+  }
+
   private static String classPath() {
     // Surefire and failsafe may hide the real class path behind a manifest-only jar.
     return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));

@@ -8,7 +8,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 
 /** A real mount of an image, made and undone with the program's own commands. */
 public final class Mounted implements AutoCloseable {
@@ -37,8 +36,7 @@ public final class Mounted implements AutoCloseable {
     arguments.add(image.toString());
     arguments.add(point.toString());
     Run.Result result =
-        CliRun.run(
-            Duration.ofSeconds(60), Path.of("."), Map.of(), heap, arguments.toArray(String[]::new));
+        Run.run(Duration.ofSeconds(60), CliRun.detached(heap, arguments.toArray(String[]::new)));
     if (result.exitCode() != 0) {
       detach(point);
       throw new AssertionError(result);

@@ -2,7 +2,6 @@ package org.qcowfs.cli.command.mount;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.engine.error.Escape;
@@ -25,6 +24,8 @@ import picocli.CommandLine.Parameters;
           + " cleaned up."
     })
 public final class UmountCommand implements Callable<Integer> {
+  private static final int POLL_MILLIS = 5;
+
   @Parameters(paramLabel = "DIR", description = "Where the image is mounted.")
   private String directory = "";
 
@@ -59,15 +60,9 @@ public final class UmountCommand implements Callable<Integer> {
   }
 
   private static void waitFor(@Nullable MountRecord record) throws InterruptedException {
-    if (record != null) {
-      ProcessHandle process = record.process().orElse(null);
-      if (process != null) {
-        try {
-          process.onExit().get();
-        } catch (ExecutionException e) {
-          throw new IllegalStateException(e);
-        }
-      }
+    while (record != null && record.isServed()) {
+      // Nothing announces the end of a process that is not a child.
+      Thread.sleep(POLL_MILLIS);
     }
   }
 }

@@ -17,6 +17,11 @@ public final class Slice {
   private final long hostOffset;
   private final long[] words;
 
+  private boolean dirty;
+
+  /** Odd while two words are being changed together. */
+  private volatile int version;
+
   /** When it was last used, in the cache's own ticks; a lost update does no harm. */
   int lastUse;
 
@@ -43,11 +48,54 @@ public final class Slice {
     return hostOffset;
   }
 
+  /** Its number among its owner's slices. */
+  public long index() {
+    return index;
+  }
+
+  /** Whether it differs from the file; guarded by the image's metadata lock. */
+  public boolean isDirty() {
+    return dirty;
+  }
+
+  public void setDirty(boolean value) {
+    dirty = value;
+  }
+
   public long word(int i) {
     return (long) WORD.getAcquire(words, i);
   }
 
   public void setWord(int i, long value) {
     WORD.setRelease(words, i, value);
+  }
+
+  /** Changes words {@code i} and {@code i + 1}; one thread at a time. */
+  @SuppressWarnings("NonAtomicOperationOnVolatileField") // the caller holds the metadata lock
+  public void setPair(int i, long first, long second) {
+    version++;
+    VarHandle.fullFence();
+    setWord(i, first);
+    setWord(i + 1, second);
+    version++;
+  }
+
+  /**
+   * The version to hand to {@link #changedSince} after reading pairs of words; waits while a pair
+   * is being changed.
+   */
+  public int version() {
+    int now = version;
+    while ((now & 1) != 0) {
+      Thread.onSpinWait();
+      now = version;
+    }
+    return now;
+  }
+
+  /** Whether pairs read since {@code version} may be half old, half new. */
+  public boolean changedSince(int version) {
+    VarHandle.loadLoadFence();
+    return this.version != version;
   }
 }

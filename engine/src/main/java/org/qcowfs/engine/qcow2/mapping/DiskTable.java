@@ -17,8 +17,8 @@ public final class DiskTable {
   private final HostFile file;
   private final Geometry geometry;
   private final L2Decoder decoder;
-  private final TableReader l1;
-  private final TableReader l2;
+  private final SliceLoader l1;
+  private final SliceLoader l2;
   private final long l1Offset;
   private final long l1Entries;
   private final int sliceBytes;
@@ -39,11 +39,30 @@ public final class DiskTable {
       MetadataCache cache,
       long l1Offset,
       long l1Entries) {
+    this(
+        file,
+        geometry,
+        decoder,
+        new TableReader(file, cache),
+        new TableReader(file, cache),
+        l1Offset,
+        l1Entries);
+  }
+
+  /** As the other constructor, with the tables' slices from elsewhere than the cache. */
+  public DiskTable(
+      HostFile file,
+      Geometry geometry,
+      L2Decoder decoder,
+      SliceLoader l1,
+      SliceLoader l2,
+      long l1Offset,
+      long l1Entries) {
     this.file = file;
     this.geometry = geometry;
     this.decoder = decoder;
-    this.l1 = new TableReader(file, cache);
-    this.l2 = new TableReader(file, cache);
+    this.l1 = l1;
+    this.l2 = l2;
     this.l1Offset = l1Offset;
     this.l1Entries = l1Entries;
     this.sliceBytes = (int) Math.min(MetadataCache.SLICE_BYTES, geometry.clusterSize());

@@ -56,6 +56,18 @@ public final class L2Decoder {
 
   /** Answers for the guest range that begins in entry {@code entry} of {@code slice}. */
   void decode(Slice slice, int entry, long guestOffset, long length, Mapping out) {
+    if (!geometry.extendedL2()) {
+      decodeEntry(slice, entry, guestOffset, length, out);
+      return;
+    }
+    int version; // an extended entry is two words, which a writer may be changing
+    do {
+      version = slice.version();
+      decodeEntry(slice, entry, guestOffset, length, out);
+    } while (slice.changedSince(version));
+  }
+
+  private void decodeEntry(Slice slice, int entry, long guestOffset, long length, Mapping out) {
     int wordIndex = entry << geometry.l2EntryWordBits();
     long inCluster = geometry.inCluster(guestOffset);
     long inClusterLength = Math.min(length, geometry.clusterSize() - inCluster);
@@ -158,12 +170,16 @@ public final class L2Decoder {
     boolean zero = (bitmap >>> SUBCLUSTERS + subcluster & 1) != 0;
     if (allocated) {
       out.setData(dataFile, hostOffset + inCluster, 0);
-    } else if (!zero) {
-      out.setUnallocated(0);
     } else if (hasHost) {
-      out.setZero(dataFile, hostOffset + inCluster, 0);
-    } else {
+      if (zero) {
+        out.setZero(dataFile, hostOffset + inCluster, 0);
+      } else {
+        out.setUnallocated(dataFile, hostOffset + inCluster, 0);
+      }
+    } else if (zero) {
       out.setZero(0);
+    } else {
+      out.setUnallocated(0);
     }
     long covered =
         ((long) (subcluster + run(bitmap, subcluster, allocated, zero))
@@ -171,7 +187,6 @@ public final class L2Decoder {
             - inCluster;
     // Join following clusters for as long as each begins in the same state (and, where there are
     // host bytes, continues them).
-    boolean contiguous = hasHost && (allocated || zero);
     long nextHost = hostOffset + geometry.clusterSize();
     int i = wordIndex + 2;
     while (covered < limit
@@ -185,9 +200,7 @@ public final class L2Decoder {
           || subclusterFault(nextWord, nextBitmap) != null
           || (nextBitmap & 1) != (allocated ? 1 : 0)
           || (nextBitmap >>> SUBCLUSTERS & 1) != (zero ? 1 : 0)
-          || (contiguous
-              ? !nextHasHost || (nextWord & OFFSET_MASK) != nextHost
-              : (allocated || zero) && nextHasHost)) {
+          || (hasHost ? (nextWord & OFFSET_MASK) != nextHost || !nextHasHost : nextHasHost)) {
         break;
       }
       covered += (long) run(nextBitmap, 0, allocated, zero) << geometry.subclusterBits();

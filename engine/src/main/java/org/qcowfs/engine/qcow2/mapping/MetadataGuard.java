@@ -20,13 +20,15 @@ import org.qcowfs.engine.qcow2.format.Header;
  */
 public final class MetadataGuard {
   private final HostFile file;
+  private final MetadataCache cache;
   private final long[] starts;
   private final long[] ends;
-  private final TableReader refcountTable;
-  private final long refcountTableOffset;
-  private final long refcountTableEntries;
+  private volatile RefcountTable refcountTable;
   private final long clusterSize;
   private final int refcountOrder;
+
+  /** Where the refcount table is now; its slices have an owner of their own. */
+  private record RefcountTable(TableReader reader, long offset, long entries) {}
 
   /** Log2 of the host bytes one refcount block describes. */
   private final int blockShift;
@@ -41,21 +43,28 @@ public final class MetadataGuard {
     this.file = file;
     clusterSize = header.clusterSize();
     long snapshots = snapshotTableBytes > 0 ? header.snapshotTableOffset() : 0;
-    refcountTableOffset = header.refcountTableOffset();
-    refcountTableEntries = header.refcountTableClusters() * clusterSize / 8;
+    this.cache = cache;
+    refcountTable =
+        new RefcountTable(
+            new TableReader(file, cache),
+            header.refcountTableOffset(),
+            header.refcountTableClusters() * clusterSize / 8);
     long l1Entries = Geometry.of(header).l1EntriesFor(header.size());
     long l1Offset = l1Entries > 0 ? header.l1Offset() : 0;
-    starts = new long[] {0, l1Offset, refcountTableOffset, snapshots};
+    starts = new long[] {0, l1Offset, snapshots};
     ends =
         new long[] {
           clusterSize,
           l1Offset + l1Entries * 8,
-          refcountTableOffset + refcountTableEntries * 8,
           snapshots + Math.min(clusterSize, snapshotTableBytes)
         };
-    refcountTable = new TableReader(file, cache);
     refcountOrder = header.refcountOrder();
     blockShift = header.clusterBits() + header.clusterBits() + 3 - refcountOrder;
+  }
+
+  /** A writer has moved the refcount table. */
+  public void refcountTableMoved(long hostOffset, long entries) {
+    refcountTable = new RefcountTable(new TableReader(file, cache), hostOffset, entries);
   }
 
   /**
@@ -69,9 +78,13 @@ public final class MetadataGuard {
         first = Math.min(first, Math.max(0, starts[i] - hostOffset));
       }
     }
+    RefcountTable table = refcountTable;
+    if (table.offset < hostOffset + length && table.offset + table.entries * 8 > hostOffset) {
+      first = Math.min(first, Math.max(0, table.offset - hostOffset));
+    }
     long last = hostOffset + length - 1 >>> blockShift;
     for (long block = hostOffset >>> blockShift; block <= last; block++) {
-      long at = blockOffset(block);
+      long at = blockOffset(table, block);
       if (at >= hostOffset && at - hostOffset < first && describesItself(at)) {
         first = at - hostOffset;
       }
@@ -80,16 +93,16 @@ public final class MetadataGuard {
   }
 
   /** Host offset of a refcount block, or -1 for none. */
-  private long blockOffset(long block) {
-    if (block >= refcountTableEntries) {
+  private long blockOffset(RefcountTable table, long block) {
+    if (block >= table.entries) {
       return -1;
     }
     int perSlice = (int) Math.min(MetadataCache.SLICE_BYTES, clusterSize) / 8;
     long index = block / perSlice;
     try {
-      Slice slice = refcountTable.cached(index);
+      Slice slice = table.reader.cached(index);
       if (slice == null) {
-        slice = refcountTable.load(index, refcountTableOffset + index * perSlice * 8, perSlice * 8);
+        slice = table.reader.load(index, table.offset + index * perSlice * 8, perSlice * 8);
       }
       int i = (int) (block % perSlice);
       long entry = i < slice.count() ? slice.word(i) & Geometry.OFFSET_MASK : 0;

@@ -12,7 +12,7 @@ import org.qcowfs.engine.qcow2.cache.Slice;
  *
  * <p><b>Thread safety:</b> safe; two threads that miss the same slice may both read it.
  */
-final class TableReader {
+public final class TableReader implements SliceLoader {
   private static final ThreadLocal<DataBuffer> BUFFER =
       ThreadLocal.withInitial(() -> DataBuffer.allocate(MetadataCache.SLICE_BYTES));
 
@@ -20,30 +20,31 @@ final class TableReader {
   private final MetadataCache cache;
   private final int owner;
 
-  TableReader(HostFile file, MetadataCache cache) {
+  public TableReader(HostFile file, MetadataCache cache) {
     this.file = file;
     this.cache = cache;
     this.owner = cache.newOwner();
   }
 
-  /** The slice if it is cached, else null. */
-  @Nullable Slice cached(long index) {
+  @Override
+  public @Nullable Slice cached(long index) {
     return cache.get(owner, index);
   }
 
-  /**
-   * Reads a slice into the cache.
-   *
-   * @param bytes its length, at most {@link MetadataCache#SLICE_BYTES}; the slice has fewer words
-   *     where the file ends before it
-   */
-  Slice load(long index, long hostOffset, int bytes) throws ImageException {
+  @Override
+  public Slice load(long index, long hostOffset, int bytes) throws ImageException {
+    return cache.put(read(file, owner, index, hostOffset, bytes));
+  }
+
+  /** Reads a slice without the cache. */
+  public static Slice read(HostFile file, int owner, long index, long hostOffset, int bytes)
+      throws ImageException {
     DataBuffer buffer = BUFFER.get();
     int got = file.read(hostOffset, buffer, 0, bytes);
     long[] words = new long[got / 8];
     for (int i = 0; i < words.length; i++) {
       words[i] = buffer.bytes().getLong(i * 8);
     }
-    return cache.put(new Slice(owner, index, hostOffset, words));
+    return new Slice(owner, index, hostOffset, words);
   }
 }

@@ -1,0 +1,116 @@
+package org.qcowfs.engine.qcow2.write;
+
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.qcow2.format.Geometry;
+import org.qcowfs.engine.qcow2.refcount.Refcounts;
+
+/**
+ * References that are gone from memory and not yet given back (rule W2).
+ *
+ * <pre>
+ *   unlinked --flush takes--> in flush --flush succeeds--> limbo --no reader left--> refcount - 1
+ * </pre>
+ *
+ * <p><b>Thread safety:</b> none; the caller holds the metadata lock.
+ */
+final class PendingFrees {
+  private final Geometry geometry;
+  private final Refcounts refcounts;
+  private final ReadGate readers;
+  private final HostFile file;
+  private final boolean punch;
+
+  private final HostRanges unlinked = new HostRanges();
+  private final HostRanges inFlush = new HostRanges();
+  private final HostRanges limbo = new HostRanges();
+  private long limboEpoch;
+
+  /**
+   * @param punch whether the host blocks of free clusters are given back
+   */
+  PendingFrees(
+      Geometry geometry, Refcounts refcounts, ReadGate readers, HostFile file, boolean punch) {
+    this.geometry = geometry;
+    this.refcounts = refcounts;
+    this.readers = readers;
+    this.file = file;
+    this.punch = punch;
+  }
+
+  /** One reference to each cluster the range touches has been removed from the tables in memory. */
+  void unlinked(long hostOffset, long length) {
+    unlinked.add(hostOffset, length);
+  }
+
+  boolean isEmpty() {
+    return unlinked.isEmpty() && inFlush.isEmpty() && limbo.isEmpty();
+  }
+
+  /** A flush begins: it makes durable what has been unlinked so far. */
+  void flushBegins() {
+    inFlush.takeAll(unlinked);
+  }
+
+  /** The flush ended; after a failure its references stay as they were. */
+  void flushEnded(boolean success) throws ImageException {
+    if (!success) {
+      unlinked.takeAll(inFlush);
+      return;
+    }
+    retire();
+    if (!inFlush.isEmpty()) {
+      limbo.takeAll(inFlush);
+      limboEpoch = readers.epoch();
+    }
+    retire();
+  }
+
+  /** Gives back what no reader can be using any more. */
+  void retire() throws ImageException {
+    if (limbo.isEmpty()) {
+      return;
+    }
+    readers.advance();
+    if (readers.epoch() < limboEpoch + 2) {
+      return;
+    }
+    try {
+      for (int i = 0; i < limbo.size(); i++) {
+        giveBack(limbo.offset(i), limbo.length(i));
+      }
+    } finally {
+      limbo.clear(); // after a failure the rest leaks; giving anything back twice would be worse
+    }
+  }
+
+  private void giveBack(long hostOffset, long length) throws ImageException {
+    long size = geometry.clusterSize();
+    long end = hostOffset + length + size - 1 & -size;
+    long freeFrom = -1;
+    for (long at = hostOffset & -size; at < end; at += size) {
+      refcounts.change(at, size, -1);
+      boolean free = refcounts.get(at) == 0;
+      if (free && freeFrom < 0) {
+        freeFrom = at;
+      }
+      if (!free && freeFrom >= 0) {
+        punch(freeFrom, at - freeFrom);
+        freeFrom = -1;
+      }
+    }
+    if (freeFrom >= 0) {
+      punch(freeFrom, end - freeFrom);
+    }
+  }
+
+  private void punch(long hostOffset, long length) {
+    if (punch) {
+      try {
+        file.punchHole(hostOffset, length);
+      } catch (ImageException e) {
+        // The cluster is free either way; only its host blocks stay.
+      }
+    }
+  }
+}
