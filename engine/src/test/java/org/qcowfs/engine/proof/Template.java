@@ -138,7 +138,7 @@ final class Template {
       int length = 512 + random.nextInt(Math.max(512, shape.size() / 8)) >> 9 << 9;
       length = Math.min(length, shape.size() - at);
       int pattern = 1 + random.nextInt(255);
-      int how = random.nextInt(4);
+      int how = i == 0 && shape.compressed() ? 1 : random.nextInt(4);
       if (how == 0 && shape.version() == 3) {
         commands.add("write -z " + at + " " + length);
       } else if (how <= 1 && shape.compressed() && shape.size() >= cluster) {
