@@ -2,8 +2,11 @@ package org.qcowfs.engine;
 
 import org.qcowfs.engine.chain.ChainOpener;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.qcow2.Qcow2Creator;
 
 /** The first file to read: opens images. */
 public final class Images {
@@ -23,5 +26,27 @@ public final class Images {
   public static Image open(String path, OpenOptions options, HostFiles files)
       throws ImageException {
     return Image.over(ChainOpener.open(path, options, files));
+  }
+
+  /**
+   * Creates an empty qcow2 image.
+   *
+   * @param path where; nothing may be there yet
+   * @throws ImageException kind {@code UNSUPPORTED} for options that do not go together, {@code IO}
+   *     with errno {@code EEXIST} if the file exists; no file is left behind then
+   */
+  public static void create(String path, CreateOptions options) throws ImageException {
+    Qcow2Creator.validate(path, options);
+    HostFile file = HostFiles.POSIX.createNew(path);
+    boolean created = false;
+    try {
+      Qcow2Creator.create(file, options);
+      created = true;
+    } finally {
+      file.close();
+      if (!created) {
+        HostFiles.POSIX.delete(path);
+      }
+    }
   }
 }

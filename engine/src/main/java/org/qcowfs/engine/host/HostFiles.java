@@ -1,6 +1,10 @@
 package org.qcowfs.engine.host;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.function.Consumer;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 
 /**
@@ -25,6 +29,15 @@ public interface HostFiles {
    * @throws ImageException kind {@code IO}; errno {@code EEXIST} if it does
    */
   HostFile createNew(String path) throws ImageException;
+
+  /** Removes a file; does nothing if there is none. */
+  default void delete(String path) throws ImageException {
+    try {
+      Files.deleteIfExists(Path.of(path));
+    } catch (IOException e) {
+      throw new ImageException(ErrorKind.IO, path, "Could not remove the file: " + e, e);
+    }
+  }
 
   /** Names the file behind {@code file}, equal for two opens of the same one. */
   Object identity(HostFile file) throws ImageException;

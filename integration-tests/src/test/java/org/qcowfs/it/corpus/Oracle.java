@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.qcowfs.it.support.HoleMap;
-import org.qcowfs.it.support.HostCache;
 import org.qcowfs.it.support.Json;
 import org.qcowfs.it.support.Json.JsonObject;
 import org.qcowfs.it.support.QemuImg;
@@ -117,7 +116,6 @@ public final class Oracle {
           View.Kind.LAYER, depth, name, layer.file(), chain.subList(depth, chain.size()));
     }
     // A raw layer is its file, to the byte: QEMU would round its size up to a sector.
-    HostCache.drop(layer.file());
     HoleMap extents = HoleMap.ofFile(layer.file());
     List<HoleMap.Stretch> windows = windows(extents);
     return new View(
@@ -132,7 +130,6 @@ public final class Oracle {
 
   private static View qcow2View(
       View.Kind kind, int index, String name, Path image, List<ChainFile> chain) {
-    chain.forEach(file -> HostCache.drop(file.data()));
     HoleMap extents = extents(QemuImg.map(image, "qcow2"), chain);
     List<HoleMap.Stretch> windows = windows(extents);
     return new View(

@@ -56,7 +56,6 @@ final class PlainRecipes {
     recipes.add(new Recipe("shuffled", PlainRecipes::shuffled));
     recipes.add(new Recipe("lazy-dirty", PlainRecipes::lazyDirty));
     recipes.add(new Recipe("bitmaps", PlainRecipes::bitmaps));
-    recipes.add(new Recipe("one-eib", PlainRecipes::oneExbibyte));
     recipes.add(new Recipe("preallocated-256-gib", PlainRecipes::hugePreallocated));
     return recipes;
   }
@@ -127,18 +126,6 @@ final class PlainRecipes {
     QemuImg.run("bitmap", "--add", k.disk().toString(), "first");
     QemuImg.run("bitmap", "--add", "-g", "4k", "--disable", k.disk().toString(), "second");
     QemuIo.on(k.disk()).write(2, 8 * MIB, 100 * KIB).run();
-  }
-
-  /** As large as QEMU makes them, with data at the start, in the middle and at the very end. */
-  private static void oneExbibyte(Kitchen k) {
-    long size = 1L << 60;
-    QemuImg.create(k.disk(), size, "cluster_size=2M");
-    QemuIo.on(k.disk())
-        .write(1, 0, 4 * KIB)
-        .write(2, size / 2 + 2 * MIB, 64 * KIB)
-        .zero(size / 4, 4 * MIB)
-        .write(3, size - 512, 512)
-        .run();
   }
 
   /** All clusters allocated by metadata, nearly none on the host. */

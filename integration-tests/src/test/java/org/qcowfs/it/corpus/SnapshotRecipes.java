@@ -15,7 +15,7 @@ final class SnapshotRecipes {
     return List.of(
         new Recipe("snapshots", k -> series(k, 3)),
         new Recipe("snapshots-v2", k -> series(k, 2, "compat=0.10")),
-        new Recipe("snapshots-refcount-2", k -> series(k, 2, "refcount_bits=2")),
+        new Recipe("snapshots-refcount-2", k -> series(k, 1, "refcount_bits=2")),
         new Recipe("snapshots-refcount-64", k -> series(k, 2, "refcount_bits=64")),
         new Recipe("snapshots-cluster-512", k -> series(k, 2, "cluster_size=512")),
         new Recipe("snapshots-20", k -> series(k, 20)),

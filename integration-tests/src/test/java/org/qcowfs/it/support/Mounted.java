@@ -2,20 +2,28 @@ package org.qcowfs.it.support;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
-/** A real mount of an image, made and undone with the program's own commands. */
+/**
+ * A real mount of an image, served by a process of its own that the program's {@code mount} command
+ * started, as the launcher starts it: detached, and telling through a pipe when the mount answers.
+ */
 public final class Mounted implements AutoCloseable {
   private final Path point;
+  private final Process server;
+  private final Path errors;
   private boolean mounted = true;
 
-  private Mounted(Path point) {
+  private Mounted(Path point, Process server, Path errors) {
     this.point = point;
+    this.server = server;
+    this.errors = errors;
   }
 
   /**
@@ -35,22 +43,36 @@ public final class Mounted implements AutoCloseable {
     arguments.addAll(Arrays.asList(options));
     arguments.add(image.toString());
     arguments.add(point.toString());
-    Run.Result result =
-        Run.run(Duration.ofSeconds(60), CliRun.detached(heap, arguments.toArray(String[]::new)));
-    if (result.exitCode() != 0) {
-      detach(point);
-      throw new AssertionError(result);
+    List<String> command =
+        new ArrayList<>(List.of("sh", "-c", "exec 3>&1 1>/dev/null; exec \"$@\"", "sh"));
+    List<String> java = CliRun.command(heap, arguments.toArray(String[]::new));
+    command.add(java.get(0));
+    command.add("-Dqcowfs.ready-fd=3");
+    command.addAll(java.subList(1, java.size()));
+    try {
+      Path errors = Files.createTempFile("qcowfs-mount", ".err");
+      Process server = new ProcessBuilder(command).redirectError(errors.toFile()).start();
+      Mounted result = new Mounted(point, server, errors);
+      String answer = server.inputReader(StandardCharsets.UTF_8).readLine();
+      if (!"0".equals(answer)) {
+        result.await();
+        String said = Files.readString(errors);
+        result.close();
+        throw new AssertionError("could not mount " + image + ": " + said);
+      }
+      return result;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
-    return new Mounted(point);
-  }
-
-  /** Takes over a mount that something else made. */
-  public static Mounted adopt(Path point) {
-    return new Mounted(point);
   }
 
   public Path point() {
     return point;
+  }
+
+  /** The serving process. */
+  public Process server() {
+    return server;
   }
 
   /** The flat disk. */
@@ -67,7 +89,7 @@ public final class Mounted implements AutoCloseable {
   public Path layer(int depth) {
     try (var entries = Files.list(point.resolve("layers"))) {
       return entries
-          .filter(p -> p.getFileName().toString().startsWith(depth + "-"))
+          .filter(p -> String.valueOf(p.getFileName()).startsWith(depth + "-"))
           .findFirst()
           .orElseThrow(() -> new AssertionError("no layer " + depth + " in " + point))
           .resolve("disk.raw");
@@ -76,13 +98,33 @@ public final class Mounted implements AutoCloseable {
     }
   }
 
-  /** Unmounts with {@code qcowfs umount} and fails if that fails. */
+  /**
+   * Unmounts, waits for the serving process and fails unless it ends in time and with exit code 0.
+   */
   public void unmount() {
     mounted = false;
-    Run.Result result = CliRun.run("umount", point.toString());
-    if (result.exitCode() != 0 || isMountPoint(point)) {
-      detach(point);
-      throw new AssertionError(result);
+    Run.Result result = Run.run(Run.PATIENCE, List.of("umount", point.toString()));
+    if (result.exitCode() != 0) {
+      Run.run(Run.PATIENCE, List.of("umount", "-l", point.toString()));
+      server.destroy();
+    }
+    int exitCode = await();
+    if (result.exitCode() != 0 || exitCode != 0 || isMountPoint(point)) {
+      throw new AssertionError(
+          "unmounting " + point + ": " + result + "the server's exit code: " + exitCode);
+    }
+  }
+
+  private int await() {
+    try {
+      if (!server.waitFor(20, TimeUnit.SECONDS)) {
+        server.destroyForcibly().waitFor();
+        throw new AssertionError("the process that serves " + point + " does not end");
+      }
+      return server.exitValue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted", e);
     }
   }
 
@@ -92,23 +134,22 @@ public final class Mounted implements AutoCloseable {
       String wanted = " " + point.toAbsolutePath().normalize() + " ";
       return Files.readString(Path.of("/proc/self/mounts"))
           .lines()
-          .anyMatch(l -> l.contains(wanted));
+          .anyMatch(line -> line.contains(wanted));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void detach(Path point) {
-    if (isMountPoint(point)) {
-      Run.run(Run.PATIENCE, List.of("umount", "-l", point.toString()));
     }
   }
 
   /** Unmounts if that has not been done yet. */
   @Override
   public void close() {
-    if (mounted) {
-      unmount();
+    try {
+      if (mounted && isMountPoint(point)) {
+        unmount();
+      }
+    } finally {
+      server.destroyForcibly();
+      errors.toFile().delete();
     }
   }
 }

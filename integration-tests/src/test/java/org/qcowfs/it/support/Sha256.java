@@ -83,6 +83,11 @@ public final class Sha256 {
     return HexFormat.of().formatHex(digest.digest());
   }
 
+  /** One window over a whole disk of {@code size} bytes. */
+  public static List<HoleMap.Stretch> whole(long size) {
+    return List.of(new HoleMap.Stretch(0, size));
+  }
+
   private static MessageDigest digest() {
     try {
       return MessageDigest.getInstance("SHA-256");
