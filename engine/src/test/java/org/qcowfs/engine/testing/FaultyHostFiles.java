@@ -47,6 +47,7 @@ public final class FaultyHostFiles extends ForwardingHostFiles {
   public record Fault(Set<Call> calls, long first, long count, int errno, boolean partly) {}
 
   private @Nullable Fault fault;
+  private boolean paused;
   private long counted;
   private @Nullable String hit;
 
@@ -61,6 +62,11 @@ public final class FaultyHostFiles extends ForwardingHostFiles {
     hit = null;
   }
 
+  /** Neither counts nor fails calls from now on, or does so again. */
+  public synchronized void pause(boolean pause) {
+    paused = pause;
+  }
+
   /** Counted calls since {@link #arm}. */
   public synchronized long counted() {
     return counted;
@@ -73,7 +79,7 @@ public final class FaultyHostFiles extends ForwardingHostFiles {
 
   private synchronized @Nullable Fault due(Call call, String path, long offset, long length) {
     Fault armed = fault;
-    if (armed == null || !armed.calls.contains(call)) {
+    if (paused || armed == null || !armed.calls.contains(call)) {
       return null;
     }
     counted++;
