@@ -97,6 +97,17 @@ public final class L2Decoder {
           slice, wordIndex, guestOffset, inClusterLength, "names host offset 0x0, the header", out);
       return;
     }
+    // Spec, incompatible bit 2: the offset in the data file must match the guest offset.
+    if (externalData
+        && (hostOffset != 0 || externalOffsetZero(word))
+        && hostOffset != guestOffset - inCluster) {
+      String wrong =
+          String.format(
+              "names offset 0x%x of the external data file, expected the guest offset 0x%x",
+              hostOffset, guestOffset - inCluster);
+      damaged(slice, wordIndex, guestOffset, inClusterLength, wrong, out);
+      return;
+    }
     if (geometry.extendedL2()) {
       decodeSubclusters(slice, wordIndex, word, guestOffset, length, out);
     } else {
@@ -146,7 +157,7 @@ public final class L2Decoder {
     long covered = geometry.clusterSize() - inCluster;
     for (int i = wordIndex + 1; covered < limit && i < slice.count(); i++) {
       expected += step;
-      if ((slice.word(i) & ~ignored) != expected) {
+      if ((slice.word(i) & ~ignored) != expected || (expected & reserved) != 0) {
         break;
       }
       covered += geometry.clusterSize();
