@@ -128,7 +128,9 @@ public final class MountCommand implements Callable<Integer> {
         announce(mountPoint, background, log);
         if (background != null) {
           log.leaveTerminal();
-          background.enter();
+          if (!background.enter()) {
+            mount.unmount();
+          }
         }
         mount.await();
       } finally {
