@@ -35,7 +35,7 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
+final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Preallocated {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -116,7 +116,7 @@ final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
   public void readThrough(GuestReader reader) throws ImageException {
     if (writable) {
       WritableDisk opened =
-          new WritableDisk(file, dataFile, header, decoder, guard, cache, reader, punch);
+          new WritableDisk(file, dataFile, header, decoder, guard, cache, snapshots, reader, punch);
       disk = opened;
       table = opened.reading();
     }
@@ -170,7 +170,22 @@ final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
 
   @Override
   public List<SnapshotInfo> snapshots() {
-    return snapshots.snapshots();
+    return disk == null ? snapshots.snapshots() : disk.snapshots();
+  }
+
+  @Override
+  public SnapshotInfo createSnapshot(String name) throws ImageException {
+    return disk().createSnapshot(name);
+  }
+
+  @Override
+  public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
+    disk().deleteSnapshot(snapshot);
+  }
+
+  @Override
+  public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
+    disk().applySnapshot(snapshot);
   }
 
   @Override

@@ -1,0 +1,106 @@
+package org.qcowfs.it.mount;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.Images;
+import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.fuse.ImageMount;
+import org.qcowfs.fuse.MountOptions;
+import org.qcowfs.it.support.Requires;
+import org.qcowfs.it.support.Run;
+import org.qcowfs.it.support.TempImages;
+
+/**
+ * The mount is served by this JVM, and read by other processes, so that its threads can be seen.
+ */
+class MountAllocationIT {
+  private static final int SMALL_READS = 20_000;
+
+  private static long allocatedBy(List<Thread> threads) {
+    ThreadMXBean threadBean = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long sum = 0;
+    for (Thread thread : threads) {
+      sum += threadBean.getThreadAllocatedBytes(thread.getId());
+    }
+    return sum;
+  }
+
+  /** One dd: an open, 20,000 reads past the page cache, a close. */
+  private static void readDirectly(Path disk, int blocks) {
+    Run.ok(
+        "dd",
+        "if=" + disk,
+        "of=/dev/null",
+        "bs=4k",
+        "count=" + blocks,
+        "iflag=direct",
+        "status=none");
+  }
+
+  private static void seekThrough(Path disk) {
+    Run.ok("xfs_io", "-r", "-c", "seek -a -r 0", disk.toString());
+  }
+
+  @Test
+  void aReadAndASeekAllocateNothing() throws Exception {
+    Requires.fuse();
+    Requires.tools("qemu-img", "qemu-io", "xfs_io", "dd");
+    try (TempImages temp = TempImages.create("allocation")) {
+      Path file = temp.path("disk.qcow2");
+      Run.ok("qemu-img", "create", "-q", "-f", "qcow2", file.toString(), "1G");
+      StringBuilder writes = new StringBuilder();
+      for (int i = 0; i < 1000; i++) {
+        writes.append("write -q -P 7 ").append(i * 128).append("k 64k\n");
+      }
+      Run.run(
+              Run.PATIENCE,
+              List.of("qemu-io", file.toString()),
+              temp.folder(),
+              java.util.Map.of(),
+              writes + "q\n")
+          .orFail();
+      Path point = temp.makeFolder("mnt");
+      try (Image image = Images.open(file.toString(), OpenOptions.readOnly())) {
+        ImageMount mount =
+            ImageMount.start(
+                image, new MountOptions(point, file.toString(), List.of()), System.err::println);
+        try {
+          Path disk = point.resolve("disk.raw");
+          // Warm: classes, the metadata cache, compiled code, the thread-local mapping.
+          readDirectly(disk, SMALL_READS);
+          seekThrough(disk);
+
+          long before = allocatedBy(mount.workers());
+          readDirectly(disk, 10);
+          seekThrough(disk);
+          long fewReads = allocatedBy(mount.workers()) - before;
+
+          before = allocatedBy(mount.workers());
+          readDirectly(disk, SMALL_READS);
+          seekThrough(disk);
+          long manyReads = allocatedBy(mount.workers()) - before;
+
+          // Opening and closing allocate; reads and seeks add nothing to it. A request that
+          // allocated one object would show at least 16 bytes * 20,000 here.
+          assertThat(manyReads - fewReads)
+              .as("bytes for %d further reads (with few: %d)", SMALL_READS, fewReads)
+              .isLessThan(SMALL_READS);
+
+          before = allocatedBy(mount.workers());
+          seekThrough(disk);
+          long oneOpen = allocatedBy(mount.workers()) - before;
+          assertThat(oneOpen).as("bytes for 2,000 seeks and one open and close").isLessThan(32_000);
+        } finally {
+          mount.unmount();
+          mount.await();
+        }
+      }
+    }
+  }
+}
