@@ -242,29 +242,24 @@ final class DiskSnapshots {
     }
   }
 
-  private void adopt(SnapshotChange.Result result) throws ImageException {
-    try {
-      refcounts.adopt(result.refcountTableOffset(), result.refcountTable());
-      header =
-          header.withTables(
-              result.size(),
-              result.l1().entries().length,
-              result.l1().hostOffset(),
-              result.refcountTableOffset(),
-              result.refcountTable().length * 8L >>> geometry.clusterBits(),
-              result.snapshotTable().count(),
-              result.snapshotTableOffset());
-      snapshots = SnapshotTable.read(file, header);
-      metadata.clear();
-      metadata.add(0, geometry.clusterSize());
-      refcounts.markMetadata();
-      tables.adopt(result.l1().hostOffset(), result.l1().entries(), metadata);
-      markSnapshots();
-      guard.moved(header, snapshots.bytes());
-    } catch (ImageException e) {
-      flushPath.fail();
-      throw e;
-    }
+  private void adopt(SnapshotChange.Result result) {
+    refcounts.adopt(result.refcountTableOffset(), result.refcountTable());
+    header =
+        header.withTables(
+            result.size(),
+            result.l1().entries().length,
+            result.l1().hostOffset(),
+            result.refcountTableOffset(),
+            result.refcountTable().length * 8L >>> geometry.clusterBits(),
+            result.snapshotTable().count(),
+            result.snapshotTableOffset());
+    snapshots = SnapshotTable.read(file, header);
+    metadata.clear();
+    metadata.add(0, geometry.clusterSize());
+    refcounts.markMetadata();
+    tables.adopt(result.l1().hostOffset(), result.l1().entries(), metadata);
+    markSnapshots();
+    guard.moved(header, snapshots.bytes());
   }
 
   private void markSnapshots() {

@@ -91,10 +91,14 @@ final class L2DecoderTest {
   }
 
   @Test
-  void copiedAloneIsUnallocated() throws ImageException {
+  void copiedAloneNamesTheHeader() throws ImageException {
     ImageBuilder builder = ImageBuilder.v3(12, 1 << 20).l2(0, COPIED).l2(1, 0);
     open(builder);
-    expect(0, 1 << 20, UNALLOCATED, -1, 1 << 20);
+    image().resolve(0, 1 << 20, out);
+    assertThat(out.kind()).isEqualTo(DAMAGED);
+    assertThat(out.length()).as("length").isEqualTo(4096);
+    assertThat(out.damage().detail()).endsWith("names host offset 0x0, the header");
+    expect(4096, 1 << 20, UNALLOCATED, -1, (1 << 20) - 4096);
   }
 
   @Test
