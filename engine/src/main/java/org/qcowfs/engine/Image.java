@@ -357,6 +357,29 @@ public final class Image implements Closeable {
     }
   }
 
+  /** As {@link Snapshotted.Writable#createSnapshot}. */
+  public SnapshotInfo createSnapshot(String name) throws ImageException {
+    return writableSnapshots().createSnapshot(name);
+  }
+
+  /** As {@link Snapshotted.Writable#deleteSnapshot}. */
+  public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
+    writableSnapshots().deleteSnapshot(snapshot);
+  }
+
+  /** As {@link Snapshotted.Writable#applySnapshot}. */
+  public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
+    writableSnapshots().applySnapshot(snapshot);
+  }
+
+  private Snapshotted.Writable writableSnapshots() throws ImageException {
+    if (top() instanceof Snapshotted.Writable snapshotted) {
+      return snapshotted;
+    }
+    throw new ImageException(
+        ErrorKind.UNSUPPORTED, path(0), "the image's format has no internal snapshots");
+  }
+
   private WritableLayer top() throws ImageException {
     if (chain[0] instanceof WritableLayer top && top.writable()) {
       return top;
