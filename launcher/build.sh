@@ -59,7 +59,7 @@ compile() {
   log=$build/build.log
   if ! (cd "$home" && JAVA_HOME=${builder%/bin/java} &&
     export JAVA_HOME && mvn -q -B -Dstyle.color=never -Dquick -DskipTests -pl cli -am package) \
-    >"$log" 2>&1 </dev/null; then
+    >"$log" 2>&1 </dev/null 9>&-; then
     tail -n 30 "$log" >&2
     echo "$name: the build failed; its output is in $log" >&2
     return 1
@@ -126,8 +126,8 @@ train() {
   else
     make=ArchiveClassesAtExit use=SharedArchiveFile
   fi
-  "$runner" @"$run.args.$$" -XX:TieredStopAtLevel=1 "-XX:$make=$run.cds.$$" \
-    org.qcowfs.cli.Training "$home"/launcher/training/disk.* >/dev/null 2>&1 </dev/null &&
+  timeout -k 5 60 "$runner" @"$run.args.$$" -XX:TieredStopAtLevel=1 "-XX:$make=$run.cds.$$" \
+    org.qcowfs.cli.Training "$home"/launcher/training/disk.* >/dev/null 2>&1 </dev/null 9>&- &&
     mv -f "$run.cds.$$" "$run.cds" && quoted "-XX:$use=$run.cds" >>"$run.args.$$"
   {
     echo "$runner"
