@@ -26,11 +26,11 @@ install_missing() {
   if ! choose_java "$1" >/dev/null; then
     case $1 in
       javac)
-        need openjdk-17-jdk-headless java-17-openjdk-devel jdk17-openjdk \
+        need openjdk-17-jdk-headless java-21-openjdk-devel jdk17-openjdk \
           "the program is built and run by Java 17 or newer"
         ;;
       *)
-        need openjdk-17-jre-headless java-17-openjdk-headless jre17-openjdk-headless \
+        need openjdk-17-jre-headless java-21-openjdk-headless jre17-openjdk-headless \
           "the program is run by Java 17 or newer"
         ;;
     esac
