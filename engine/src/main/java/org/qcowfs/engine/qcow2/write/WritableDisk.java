@@ -846,7 +846,7 @@ public final class WritableDisk {
     long host = externalData ? guestOffset : allocate(1).hostOffset;
     boolean linked = false;
     try {
-      (externalData ? dataFile : file).allocate(host, clusterSize);
+      dataFile.allocate(host, fillBound(host + clusterSize) - host);
       metadataLock.lock();
       try {
         Slice slice = tables.l2SliceAt(guestOffset);
