@@ -17,7 +17,6 @@ final class WireFormat {
   static final int OUT_HEADER = 16;
 
   // opcodes
-  static final int OPEN = 14;
   static final int READ = 15;
   static final int WRITE = 16;
   static final int FSYNC = 20;
@@ -27,12 +26,10 @@ final class WireFormat {
   static final int LSEEK = 46;
 
   // struct fuse_read_in, fuse_write_in, fuse_lseek_in, fuse_fallocate_in, fuse_fsync_in
-  static final int FILE_HANDLE = 40;
+  static final int FILE_HANDLE = IN_HEADER;
   static final int OFFSET = 48;
   static final int READ_SIZE = 56;
-  static final int READ_IN = 80;
   static final int SEEK_WHENCE = 56;
-  static final int SEEK_IN = 64;
 
   /** struct fuse_lseek_out: the offset found. */
   static final int SEEK_OUT = 8;
@@ -59,14 +56,6 @@ final class WireFormat {
   static final int FUSE_ASYNC_DIO = 1 << 15;
   static final int FUSE_PARALLEL_DIROPS = 1 << 18;
   static final int FUSE_MAX_PAGES = 1 << 22;
-
-  // struct fuse_open_out, from the start of the reply
-  static final int OPEN_OUT_FLAGS = 24;
-  static final int OPEN_REPLY = OUT_HEADER + 16;
-
-  // open flags
-  static final int FOPEN_DIRECT_IO = 1;
-  static final int FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 
   /** {@code _IOR(229, 0, uint32_t)}: makes a freshly opened device another one of this mount. */
   static final long FUSE_DEV_IOC_CLONE = 0x8004e500L;

@@ -18,6 +18,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "umount",
     mixinStandardHelpOptions = true,
+    footer = {"", "Example:", "  qcowfs umount /mnt/vm"},
     description = {
       "Unmounts, and returns when the image is closed.",
       "A busy mount stays, and the message says who uses it. A mount whose process was killed is"

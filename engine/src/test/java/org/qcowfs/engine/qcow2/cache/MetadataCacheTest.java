@@ -39,16 +39,20 @@ final class MetadataCacheTest {
 
   @Test
   void keepsOwnersApart() {
-    MetadataCache cache = new MetadataCache(1 << 20);
-    int one = cache.newOwner();
-    int two = cache.newOwner();
-    cache.put(slice(one, 5));
-    assertThat(cache.get(two, 5)).isNull();
-    cache.put(slice(two, 5));
-    check(cache.get(one, 5), one, 5);
-    check(cache.get(two, 5), two, 5);
-    cache.remove(one, 5);
-    assertThat(cache.get(two, 5)).isNotNull();
+    for (long bytes : new long[] {1, 1 << 20}) { // in one set, and in different ones
+      MetadataCache cache = new MetadataCache(bytes);
+      int one = cache.newOwner();
+      int two = cache.newOwner();
+      cache.put(slice(one, 5));
+      assertThat(cache.get(two, 5)).isNull();
+      Slice ofTwo = slice(two, 5);
+      assertThat(cache.put(ofTwo)).isSameAs(ofTwo);
+      check(cache.get(one, 5), one, 5);
+      check(cache.get(two, 5), two, 5);
+      cache.remove(one, 5);
+      assertThat(cache.get(one, 5)).isNull();
+      assertThat(cache.get(two, 5)).isSameAs(ofTwo);
+    }
   }
 
   @Test

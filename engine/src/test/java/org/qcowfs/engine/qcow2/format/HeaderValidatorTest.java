@@ -200,6 +200,26 @@ final class HeaderValidatorTest {
   }
 
   @Test
+  void rejectsMoreHeaderExtensionsThanAnyImageHas() {
+    rejects(
+        ErrorKind.CORRUPT,
+        "Too many header extensions (at host offset 0x2070; expected at most 1024, of 65536 bytes"
+            + " together)",
+        ImageBuilder.v3(16, DISK),
+        image -> {
+          for (int i = 0; i < 1025; i++) {
+            image.extension(0x77, new byte[0]);
+          }
+        });
+    rejects(
+        ErrorKind.CORRUPT,
+        "Too many header extensions (at host offset 0x8078; expected at most 1024, of 65536 bytes"
+            + " together)",
+        ImageBuilder.v3(17, DISK),
+        image -> image.extension(0x77, new byte[32768]).extension(0x78, new byte[32769]));
+  }
+
+  @Test
   void rejectsUnknownIncompatibleFeaturesByNumber() {
     rejects(
         ErrorKind.UNSUPPORTED,
