@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034
 # Builds the program and prepares it for a java. Sourced by ../qcowfs, whose variables it uses.
 . "$home/launcher/install.sh"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034
 # The demo: makes a small real disk with overlays and snapshots, mounts it, shows what is there,
 # cleans up. Sourced by ../qcowfs, whose variables it uses.
 . "$home/launcher/install.sh"

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2086
 # Installs what is missing through the system's package manager. Sourced; needs $name.
 #
 #   need apt-package dnf-package pacman-package why

@@ -28,17 +28,19 @@ public final class Main {
   /** Runs the command and returns its exit code: 0, or 1 after a message. */
   static int run(String[] args, Console console) {
     int code;
+    boolean outputFailed = false;
     try {
       code = dispatch(args, console);
     } catch (UsageException e) {
       code = usage(console, e.getMessage());
     } catch (Exception | LinkageError | StackOverflowError | OutOfMemoryError e) {
+      outputFailed = e instanceof IOException && !(e instanceof ImageException);
       code = failure(console, e);
     }
     try {
       console.flush();
     } catch (IOException e) {
-      code = failure(console, e);
+      code = outputFailed ? 1 : failure(console, e);
     }
     return code;
   }

@@ -277,10 +277,21 @@ public final class Image implements Closeable {
   private long next(long guestOffset, boolean data) throws ImageException {
     Mapping mapping = SCRATCH.get();
     for (long at = guestOffset; at < size; at += mapping.length()) {
-      extent(at, size - at, mapping);
-      if (isData(mapping.kind()) == data) {
+      resolve(at, size - at, mapping);
+      if (mapping.kind() != Mapping.Kind.DATA) {
+        if (isData(mapping.kind()) == data) {
+          return at;
+        }
+        continue;
+      }
+      // One question to the host: does what is sought begin here, or how far does the other go?
+      long host = mapping.hostOffset();
+      HostFile file = mapping.dataFile();
+      long found = data ? file.nextData(host) : file.nextHole(host);
+      if (found <= host) {
         return at;
       }
+      mapping.limit(found - host);
     }
     return -1;
   }
@@ -349,6 +360,29 @@ public final class Image implements Closeable {
     if (writable()) {
       top().flush();
     }
+  }
+
+  /** As {@link Snapshotted.Writable#createSnapshot}. */
+  public SnapshotInfo createSnapshot(String name) throws ImageException {
+    return writableSnapshots().createSnapshot(name);
+  }
+
+  /** As {@link Snapshotted.Writable#deleteSnapshot}. */
+  public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
+    writableSnapshots().deleteSnapshot(snapshot);
+  }
+
+  /** As {@link Snapshotted.Writable#applySnapshot}. */
+  public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
+    writableSnapshots().applySnapshot(snapshot);
+  }
+
+  private Snapshotted.Writable writableSnapshots() throws ImageException {
+    if (top() instanceof Snapshotted.Writable snapshotted) {
+      return snapshotted;
+    }
+    throw new ImageException(
+        ErrorKind.UNSUPPORTED, path(0), "the image's format has no internal snapshots");
   }
 
   private WritableLayer top() throws ImageException {

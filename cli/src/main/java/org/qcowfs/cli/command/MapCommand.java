@@ -78,7 +78,11 @@ public final class MapCommand implements Command {
       return otherwise;
     }
     long bytes = ByteSize.parse(text);
-    if (bytes < 0) {
+    if (bytes == ByteSize.TOO_LARGE) {
+      throw new CommandException(
+          "Invalid " + what + " specified. Must be between 0 and 9223372036854775807.");
+    }
+    if (bytes == ByteSize.NOT_A_SIZE) {
       throw new CommandException(
           "Invalid "
               + what

@@ -20,7 +20,8 @@ import org.qcowfs.engine.model.SnapshotInfo;
 /** {@code snapshot -l}: the internal snapshots. */
 public final class SnapshotCommand implements Command {
   private static final Option LIST = Option.flag('l', "", "List the snapshots (the default).");
-  private static final Option QUIET = Option.flag('q', "quiet", "Print nothing but errors.");
+  private static final Option QUIET =
+      Option.flag('q', "quiet", "Accepted as qemu-img does; the list is printed all the same.");
 
   @Override
   public Synopsis synopsis() {
@@ -45,9 +46,6 @@ public final class SnapshotCommand implements Command {
     OpenOptions options = OpenOptions.readOnly().forDescription().withWarnings(console::warn);
     try (Image image = source.open(options)) {
       List<SnapshotInfo> snapshots = image.snapshots();
-      if (arguments.has(QUIET)) {
-        return 0;
-      }
       if (output == OutputFormat.JSON) {
         InfoJson.writeSnapshots(snapshots, console.out());
       } else if (!snapshots.isEmpty()) {

@@ -1,38 +1,76 @@
 package org.qcowfs.cli.option;
 
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.math.RoundingMode;
 
 /** Sizes as QEMU reads them: bytes, or with a suffix of 1024 each, fractions too. */
 public final class ByteSize {
   private static final String SUFFIXES = "BKMGTPE";
 
+  /** {@link #parse} of what is no size at all. */
+  public static final long NOT_A_SIZE = -1;
+
+  /** {@link #parse} of what is larger than 2^63 - 1. */
+  public static final long TOO_LARGE = -2;
+
   private ByteSize() {}
 
   /**
    * Parses {@code 4096}, {@code 0x1000}, {@code 1.5M}, {@code 2g}.
    *
-   * @return bytes, or -1 where the text is no size from 0 to 2^63 - 1
+   * @return bytes, {@link #NOT_A_SIZE} or {@link #TOO_LARGE}
    */
   public static long parse(String text) {
+    if (text.isEmpty()) {
+      return NOT_A_SIZE;
+    }
     try {
       if (text.startsWith("0x") || text.startsWith("0X")) {
-        return text.charAt(2) == '+' ? -1 : Long.parseLong(text.substring(2), 16);
+        return hex(text.substring(2));
       }
       int last = text.length() - 1;
       int power = SUFFIXES.indexOf(Character.toUpperCase(text.charAt(last)));
       String digits = power < 0 ? text : text.substring(0, last);
-      if (!digits.matches("\\d+(\\.\\d*)?|\\.\\d+")) {
-        return -1;
+      boolean fraction = digits.indexOf('.') >= 0;
+      if (!isNumber(digits) || fraction && power <= 0) {
+        return NOT_A_SIZE;
       }
-      BigDecimal bytes =
-          new BigDecimal(digits).multiply(new BigDecimal(1L << 10 * Math.max(power, 0)));
-      if (power <= 0 && digits.indexOf('.') >= 0) {
-        return -1;
-      }
-      return bytes.setScale(0, RoundingMode.DOWN).longValueExact();
-    } catch (ArithmeticException | NumberFormatException | IndexOutOfBoundsException e) {
-      return -1;
+      BigDecimal unit = BigDecimal.valueOf(1L << 10 * Math.max(power, 0));
+      BigDecimal bytes = new BigDecimal(digits).multiply(unit).setScale(0, RoundingMode.DOWN);
+      return bytes.toBigInteger().bitLength() > 63 ? TOO_LARGE : bytes.longValueExact();
+    } catch (NumberFormatException e) {
+      return NOT_A_SIZE;
     }
+  }
+
+  private static long hex(String digits) {
+    for (int i = 0; i < digits.length(); i++) {
+      if (Character.digit(digits.charAt(i), 16) < 0) {
+        return NOT_A_SIZE;
+      }
+    }
+    if (digits.isEmpty()) {
+      return NOT_A_SIZE;
+    }
+    BigInteger bytes = new BigInteger(digits, 16);
+    return bytes.bitLength() > 63 ? TOO_LARGE : bytes.longValueExact();
+  }
+
+  /** Digits with at most one point; a number of a few hundred digits is none, it costs time. */
+  private static boolean isNumber(String text) {
+    int digits = 0;
+    int points = 0;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (c == '.') {
+        points++;
+      } else if (c >= '0' && c <= '9') {
+        digits++;
+      } else {
+        return false;
+      }
+    }
+    return digits > 0 && digits < 100 && points <= 1;
   }
 }

@@ -39,10 +39,8 @@ final class BackingPath {
       if (plain.indexOf('\0') >= 0) {
         throw refused(from, shown + " is not opened: the name holds a NUL character");
       }
-      Path folder = Path.of(from).toAbsolutePath().getParent();
-      Path path = folder == null ? Path.of(plain) : folder.resolve(plain);
       if (policy == BackingPolicy.SAME_DIR) {
-        Path real = path.toRealPath();
+        Path real = Path.of(from).resolveSibling(plain).toRealPath();
         Path realFolder = Path.of(from).toRealPath().getParent();
         if (realFolder == null || !realFolder.equals(real.getParent())) {
           throw refused(

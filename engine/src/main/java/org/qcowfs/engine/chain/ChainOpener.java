@@ -110,7 +110,7 @@ public final class ChainOpener {
 
   private Layer openLayer(String path, @Nullable String format, OpenOptions how)
       throws ImageException {
-    HostFile file = openFile(path, how.writable());
+    HostFile file = openFile(path, "Backing file", how.writable());
     try {
       String chosen = format == null ? FormatProbe.probe(file) : format;
       switch (chosen) {
@@ -140,21 +140,21 @@ public final class ChainOpener {
   }
 
   private HostFile openDataFile(String image, String name, boolean writable) throws ImageException {
-    return openFile(
-        BackingPath.resolve(image, name, "data file", options.backingPolicy()), writable);
+    String path = BackingPath.resolve(image, name, "data file", options.backingPolicy());
+    return openFile(path, "Data file", writable);
   }
 
-  private HostFile openFile(String path, boolean writable) throws ImageException {
+  private HostFile openFile(String path, String role, boolean writable) throws ImageException {
     HostFile file = files.open(path, writable);
     try {
       if (!opened.add(files.identity(file))) {
         throw new ImageException(
             ErrorKind.REFUSED,
             path,
-            "Backing file '"
+            role
+                + " '"
                 + Escape.text(path)
-                + "' creates an infinite loop: the file is"
-                + " already open in this chain");
+                + "' creates an infinite loop: the file is already open in this chain");
       }
       files.lock(file, options.forceShare(), options.warnings());
       return file;

@@ -92,9 +92,14 @@ final class ImageLock {
   }
 
   private static ImageException inUse(PosixHostFile file, String what) {
+    String holders = FileHolders.describe(file.path());
     return new ImageException(
         ErrorKind.IN_USE,
         file.path(),
-        what + "; is another process using the image '" + Escape.text(file.path()) + "'?");
+        what
+            + "; is another process using the image '"
+            + Escape.text(file.path())
+            + "'?"
+            + (holders.isEmpty() ? "" : " It is open in " + holders));
   }
 }

@@ -35,7 +35,7 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
+final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Preallocated {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -116,7 +116,7 @@ final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
   public void readThrough(GuestReader reader) throws ImageException {
     if (writable) {
       WritableDisk opened =
-          new WritableDisk(file, dataFile, header, decoder, guard, cache, reader, punch);
+          new WritableDisk(file, dataFile, header, decoder, guard, cache, snapshots, reader, punch);
       disk = opened;
       table = opened.reading();
     }
@@ -170,20 +170,40 @@ final class Qcow2Layer implements WritableLayer, Snapshotted, Preallocated {
 
   @Override
   public List<SnapshotInfo> snapshots() {
-    return snapshots.snapshots();
+    return disk == null ? snapshots.snapshots() : disk.snapshots();
+  }
+
+  @Override
+  public SnapshotInfo createSnapshot(String name) throws ImageException {
+    return disk().createSnapshot(name);
+  }
+
+  @Override
+  public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
+    disk().deleteSnapshot(snapshot);
+  }
+
+  @Override
+  public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
+    disk().applySnapshot(snapshot);
   }
 
   @Override
   public Layer snapshot(SnapshotInfo snapshot) throws ImageException {
+    checkDiskSize(snapshot);
+    return new SnapshotLayer(this, snapshotTable(snapshot), 0, snapshot.diskSize());
+  }
+
+  private void checkDiskSize(SnapshotInfo snapshot) throws ImageException {
     if (snapshot.diskSize() < 0) {
       throw snapshotFault(
           snapshot, "disk size is " + Long.toUnsignedString(snapshot.diskSize()) + " bytes");
     }
-    return new SnapshotLayer(this, snapshotTable(snapshot), 0, snapshot.diskSize());
   }
 
   @Override
   public Layer vmState(SnapshotInfo snapshot) throws ImageException {
+    checkDiskSize(snapshot);
     // The state follows the disk in the snapshot's guest address space, from the next L1 entry on
     // (QEMU: qcow2_vm_state_offset).
     long start = geometry.l1EntriesFor(snapshot.diskSize()) << geometry.l1Shift();

@@ -32,12 +32,10 @@ final class WireFormat {
   static final int LSEEK = 46;
 
   // struct fuse_read_in, fuse_write_in, fuse_lseek_in, fuse_fallocate_in, fuse_fsync_in
-  static final int FILE_HANDLE = 40;
+  static final int FILE_HANDLE = IN_HEADER;
   static final int OFFSET = 48;
   static final int READ_SIZE = 56;
-  static final int READ_IN = 80;
   static final int SEEK_WHENCE = 56;
-  static final int SEEK_IN = 64;
   static final int WRITE_SIZE = 56;
   static final int WRITE_FLAGS = 60;
   static final int WRITE_OPEN_FLAGS = 72;
@@ -49,7 +47,7 @@ final class WireFormat {
   static final int FUSE_WRITE_CACHE = 1;
 
   /** struct fuse_open_in: the flags of open(2). */
-  static final int OPEN_FLAGS = 40;
+  static final int OPEN_FLAGS = IN_HEADER;
 
   static final int O_ACCMODE = 3;
   static final int O_DSYNC = 010000;

@@ -132,7 +132,8 @@ public final class Patcher implements AutoCloseable {
     }
   }
 
-  public byte[] bytes(long offset, int length) {
+  /** Reads bytes. */
+  public byte[] readBytes(long offset, int length) {
     try {
       byte[] values = new byte[length];
       file.seek(offset);

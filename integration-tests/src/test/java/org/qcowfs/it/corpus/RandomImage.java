@@ -72,8 +72,9 @@ public final class RandomImage {
     if (external) {
       options.add("data_file=" + image + ".data");
     }
+    boolean preallocated = below.isEmpty() && random.nextInt(5) == 0;
     if (below.isEmpty()) {
-      if (random.nextInt(5) == 0) {
+      if (preallocated) {
         options.add("preallocation=" + (random.nextBoolean() ? "metadata" : "falloc"));
       }
       QemuImg.create(image, size, options.toArray(String[]::new));
@@ -83,7 +84,7 @@ public final class RandomImage {
     // Reverting to a snapshot needs one reference more than the snapshots themselves take.
     int snapshots =
         external ? 0 : Math.min(random.nextInt(4), refcountBits < 4 ? refcountBits - 1 : 3);
-    changes(image, size, 1 << clusterBits, !external);
+    changes(image, size, 1 << clusterBits, !external && !preallocated);
     for (int i = 0; i < snapshots; i++) {
       QemuImg.snapshot(image, "snapshot " + i);
       if (random.nextInt(3) == 0 && !version2) {

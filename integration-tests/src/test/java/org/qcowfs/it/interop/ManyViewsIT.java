@@ -55,7 +55,7 @@ class ManyViewsIT {
     try (Patcher patcher = Patcher.open(image)) {
       long table = patcher.header("snapshots_offset");
       int extra = (int) patcher.u32(table + 36);
-      byte[] head = patcher.bytes(table, 40 + extra);
+      byte[] head = patcher.readBytes(table, 40 + extra);
       long at = (patcher.length() + 65535) / 65536 * 65536;
       patcher.header("snapshots_offset", at).header("nb_snapshots", SNAPSHOTS);
       for (int i = 0; i < SNAPSHOTS; i++) {

@@ -26,8 +26,12 @@ final class Background {
     return pipe == null ? null : new Background(pipe);
   }
 
-  /** Gives up terminal, folder and session, then lets the launcher return 0. */
-  void enter() {
+  /**
+   * Gives up terminal, folder and session, then lets the launcher return 0.
+   *
+   * @return false if the launcher is gone: the user stopped it before the mount was ready
+   */
+  boolean enter() {
     PosixCalls.setsid();
     // A folder we stand in could not be unmounted.
     PosixCalls.chdir("/");
@@ -38,14 +42,15 @@ final class Background {
     if (nothing > 2) {
       PosixCalls.close(nothing);
     }
-    tell("0\n");
+    return tell("0\n");
   }
 
-  private void tell(String line) {
+  private boolean tell(String line) {
     byte[] bytes = line.getBytes(StandardCharsets.US_ASCII);
     DataBuffer buffer = DataBuffer.allocate(bytes.length, 8);
     buffer.bytes().put(0, bytes);
-    PosixCalls.write(pipe, buffer.address(), bytes.length);
+    boolean told = PosixCalls.write(pipe, buffer.address(), bytes.length) == bytes.length;
     PosixCalls.close(pipe);
+    return told;
   }
 }

@@ -32,6 +32,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "mount",
     mixinStandardHelpOptions = true,
+    footer = {"", "Example:", "  qcowfs mount vm.qcow2 /mnt/vm"},
     description = {
       "Mounts an image on an empty folder, which then holds the disk (disk.raw), its description"
           + " (info.json, map.json), one folder per snapshot (snapshots/) and one per layer of the"
@@ -192,7 +193,9 @@ public final class MountCommand implements Callable<Integer> {
         announce(mountPoint, background, log);
         if (background != null) {
           log.leaveTerminal();
-          background.enter();
+          if (!background.enter()) {
+            mount.unmount();
+          }
         }
         mount.await();
       } finally {

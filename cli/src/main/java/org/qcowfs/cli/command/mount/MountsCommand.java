@@ -18,6 +18,7 @@ import picocli.CommandLine.Option;
     name = "mounts",
     aliases = "ls",
     mixinStandardHelpOptions = true,
+    footer = {"", "Example:", "  qcowfs mounts --output=json"},
     description = "Lists the mounted images with mount point, process and options.")
 public final class MountsCommand implements Callable<Integer> {
   /** How to print. */

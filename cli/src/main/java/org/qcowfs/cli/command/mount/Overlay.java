@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.model.BackingPolicy;
@@ -27,6 +28,7 @@ final class Overlay {
    * @param wanted what a new one is to be; null for the defaults
    * @param options how to open {@code base}
    * @throws CommandException if {@code file} is something else; nothing has changed then
+   * @throws ImageException if one of the two cannot be opened, by itself or because it is in use
    */
   static Image open(Path file, Path base, @Nullable OverlayOptions wanted, OpenOptions options)
       throws ImageException, CommandException {
@@ -101,7 +103,7 @@ final class Overlay {
   }
 
   private static void requireOverlayOf(Path file, Path base, OpenOptions options)
-      throws CommandException {
+      throws CommandException, ImageException {
     String reason;
     try (Image image = Images.open(file.toString(), options.withFormat("qcow2").forDescription())) {
       String name = image.info().backingName();
@@ -114,6 +116,9 @@ final class Overlay {
               ? "it has no backing file"
               : "its backing file is '" + Escape.text(name) + "'";
     } catch (ImageException e) {
+      if (e.kind() == ErrorKind.IN_USE) {
+        throw e;
+      }
       reason = e.detail();
     } catch (IOException | RuntimeException e) {
       reason = Escape.text("" + e);

@@ -17,6 +17,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "umount",
     mixinStandardHelpOptions = true,
+    footer = {"", "Example:", "  qcowfs umount /mnt/vm"},
     description = {
       "Unmounts, and returns when all that was written is in the image and the image is closed; 1 if"
           + " that failed.",

@@ -32,6 +32,9 @@ public record BitmapDirectory(List<BitmapInfo> bitmaps, @Nullable String fault) 
   /** QEMU's BME_MAX_NAME_SIZE. */
   private static final int MAX_NAME_BYTES = 1023;
 
+  /** Text kept of all names together; a directory full of long names must not fill memory. */
+  private static final long MAX_TEXT_BYTES = 8L << 20;
+
   /** Reads the directory the header's bitmaps extension names; none without that extension. */
   public static BitmapDirectory read(HostFile file, Header header) throws ImageException {
     List<BitmapInfo> bitmaps = new ArrayList<>();
@@ -73,6 +76,7 @@ public record BitmapDirectory(List<BitmapInfo> bitmaps, @Nullable String fault) 
     boolean vouched = header.bitmapsConsistent();
     DataBuffer buffer = DataBuffer.allocate(FIXED_BYTES + MAX_NAME_BYTES, 8);
     long at = 0;
+    long text = 0;
     for (int i = 0; i < count; i++) {
       if (bytes - at < FIXED_BYTES
           || file.read(offset + at, buffer, 0, FIXED_BYTES) < FIXED_BYTES) {
@@ -97,6 +101,11 @@ public record BitmapDirectory(List<BitmapInfo> bitmaps, @Nullable String fault) 
                     + nameLength
                     + " bytes, expected 2^9 to 2^31 and at most "
                     + MAX_NAME_BYTES));
+      }
+      text += nameLength;
+      if (text > MAX_TEXT_BYTES) {
+        return new BitmapDirectory(
+            bitmaps, entryFault(i, "brings names to more than " + MAX_TEXT_BYTES + " bytes"));
       }
       int got = file.read(offset + at + FIXED_BYTES + extraLength, buffer, 0, nameLength);
       byte[] name = new byte[got];

@@ -27,6 +27,7 @@ final class ZstdDecompressor implements Decompressor {
     try {
       context.reset();
       while (out.hasRemaining()) {
+        skipSkippable(in);
         String fault = frameFault(in);
         if (fault != null) {
           return fault + atByte(out);
@@ -67,6 +68,18 @@ final class ZstdDecompressor implements Decompressor {
 
   private static String atByte(ByteBuffer out) {
     return " after " + out.position() + " bytes, expected " + out.limit();
+  }
+
+  /** Moves past skippable frames (RFC 8878, 3.1.2) as far as they end within the stream. */
+  private static void skipSkippable(ByteBuffer in) {
+    while (in.remaining() >= 8 && isSkippable(Integer.reverseBytes(in.getInt(in.position())))) {
+      long length = 8 + Integer.toUnsignedLong(Integer.reverseBytes(in.getInt(in.position() + 4)));
+      in.position((int) Math.min(in.limit(), in.position() + length));
+    }
+  }
+
+  private static boolean isSkippable(int magic) {
+    return (magic & 0xfffffff0) == 0x184d2a50;
   }
 
   /** What is wrong with the frame header at {@code in}'s position, or null. */

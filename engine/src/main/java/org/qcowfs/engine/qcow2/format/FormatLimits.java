@@ -26,6 +26,12 @@ public final class FormatLimits {
   /** Spec: "Must not be longer than 1023 bytes". */
   public static final int MAX_BACKING_NAME_BYTES = 1023;
 
+  /** Ours: header extensions that are kept; the specification knows five. */
+  public static final int MAX_EXTENSIONS = 1024;
+
+  /** Ours: payload of all header extensions together; the longest known holds a file name. */
+  public static final long MAX_EXTENSION_BYTES = 64L << 10;
+
   /** Spec: refcount_order "must not exceed 6 (i.e. refcount_bits = 64)". */
   public static final int MAX_REFCOUNT_ORDER = 6;
 

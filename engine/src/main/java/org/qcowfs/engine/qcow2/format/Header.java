@@ -93,4 +93,37 @@ public record Header(
     byte[] data = extension(type);
     return data == null ? null : new String(data, java.nio.charset.StandardCharsets.UTF_8);
   }
+
+  /** This header with other tables, as a change of the snapshots leaves it. */
+  public Header withTables(
+      long newSize,
+      long newL1Entries,
+      long newL1Offset,
+      long newRefcountTableOffset,
+      long newRefcountTableClusters,
+      long newSnapshotCount,
+      long newSnapshotTableOffset) {
+    return new Header(
+        version,
+        backingNameOffset,
+        backingNameLength,
+        clusterBits,
+        newSize,
+        cryptMethod,
+        newL1Entries,
+        newL1Offset,
+        newRefcountTableOffset,
+        newRefcountTableClusters,
+        newSnapshotCount,
+        newSnapshotTableOffset,
+        incompatible,
+        compatible,
+        autoclear,
+        refcountOrder,
+        headerLength,
+        compressionType,
+        extensions,
+        extensionFault,
+        backingName);
+  }
 }

@@ -80,6 +80,7 @@ public final class HeaderCodec {
   private static @Nullable String decodeExtensions(
       ByteBuffer in, long start, long end, List<HeaderExtension> out) {
     long at = start;
+    long kept = 0;
     while (at + 8 <= end) {
       int type = in.getInt((int) at);
       long length = Integer.toUnsignedLong(in.getInt((int) at + 4));
@@ -91,6 +92,13 @@ public final class HeaderCodec {
             "Header extension too large (type 0x%08x at host offset 0x%x has length %d, expected at"
                 + " most %d)",
             type, at, length, end - at - 8);
+      }
+      kept += length;
+      if (out.size() == FormatLimits.MAX_EXTENSIONS || kept > FormatLimits.MAX_EXTENSION_BYTES) {
+        return String.format(
+            "Too many header extensions (at host offset 0x%x; expected at most %d, of %d bytes"
+                + " together)",
+            at, FormatLimits.MAX_EXTENSIONS, FormatLimits.MAX_EXTENSION_BYTES);
       }
       byte[] data = new byte[(int) length];
       in.get((int) at + 8, data);

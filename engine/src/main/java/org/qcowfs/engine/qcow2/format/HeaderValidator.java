@@ -248,10 +248,10 @@ public final class HeaderValidator {
     String wrong;
     if ((offset & header.clusterSize() - 1) != 0) {
       wrong = "expected a multiple of the cluster size " + header.clusterSize();
+    } else if (offset < 0 || offset > Long.MAX_VALUE - bytes || offset >= fileLength) {
+      wrong = "past the end of the file (" + fileLength + " bytes)";
     } else if (offset < header.clusterSize()) {
       wrong = "which overlaps the header";
-    } else if (offset > Long.MAX_VALUE - bytes || offset >= fileLength) {
-      wrong = "past the end of the file (" + fileLength + " bytes)";
     } else {
       return;
     }

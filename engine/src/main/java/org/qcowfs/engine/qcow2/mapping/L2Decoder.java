@@ -91,6 +91,23 @@ public final class L2Decoder {
       damaged(slice, wordIndex, guestOffset, inClusterLength, wrong, out);
       return;
     }
+    if (!externalData && (word & (COPIED | OFFSET_MASK | ZERO)) == COPIED) {
+      // Spec: offset 0 with COPIED set is an address, and only an external data file has it.
+      damaged(
+          slice, wordIndex, guestOffset, inClusterLength, "names host offset 0x0, the header", out);
+      return;
+    }
+    // Spec, incompatible bit 2: the offset in the data file must match the guest offset.
+    if (externalData
+        && (hostOffset != 0 || externalOffsetZero(word))
+        && hostOffset != guestOffset - inCluster) {
+      String wrong =
+          String.format(
+              "names offset 0x%x of the external data file, expected the guest offset 0x%x",
+              hostOffset, guestOffset - inCluster);
+      damaged(slice, wordIndex, guestOffset, inClusterLength, wrong, out);
+      return;
+    }
     if (geometry.extendedL2()) {
       decodeSubclusters(slice, wordIndex, word, guestOffset, length, out);
     } else {
@@ -134,13 +151,13 @@ public final class L2Decoder {
       out.setData(dataFile, (word & OFFSET_MASK) + inCluster, 0);
       step = geometry.clusterSize();
     }
-    // COPIED says nothing about where the bytes are, but where offset 0 is an address.
-    long ignored = externalData ? 0 : COPIED;
+    // COPIED says nothing about where the bytes are, but where it makes offset 0 an address.
+    long ignored = externalData || (word & OFFSET_MASK) == 0 ? 0 : COPIED;
     long expected = word & ~ignored;
     long covered = geometry.clusterSize() - inCluster;
     for (int i = wordIndex + 1; covered < limit && i < slice.count(); i++) {
       expected += step;
-      if ((slice.word(i) & ~ignored) != expected) {
+      if ((slice.word(i) & ~ignored) != expected || (expected & reserved) != 0) {
         break;
       }
       covered += geometry.clusterSize();
@@ -198,6 +215,7 @@ public final class L2Decoder {
       if ((nextWord & (COMPRESSED | reserved)) != 0
           || geometry.inCluster(nextWord & OFFSET_MASK) != 0
           || subclusterFault(nextWord, nextBitmap) != null
+          || !externalData && (nextWord & (COPIED | OFFSET_MASK)) == COPIED
           || (nextBitmap & 1) != (allocated ? 1 : 0)
           || (nextBitmap >>> SUBCLUSTERS & 1) != (zero ? 1 : 0)
           || (hasHost ? (nextWord & OFFSET_MASK) != nextHost || !nextHasHost : nextHasHost)) {

@@ -21,14 +21,22 @@ import org.qcowfs.engine.qcow2.format.Header;
 public final class MetadataGuard {
   private final HostFile file;
   private final MetadataCache cache;
-  private final long[] starts;
-  private final long[] ends;
-  private volatile RefcountTable refcountTable;
+  private volatile Areas areas;
   private final long clusterSize;
   private final int refcountOrder;
 
-  /** Where the refcount table is now; its slices have an owner of their own. */
-  private record RefcountTable(TableReader reader, long offset, long entries) {}
+  /**
+   * Where the tables are now.
+   *
+   * @param starts first bytes of the header, the active L1 table and the snapshot table
+   * @param ends where they end
+   * @param refcounts slices of the refcount table
+   * @param tableOffset host offset of the refcount table
+   * @param tableEntries its entries
+   */
+  @SuppressWarnings("ArrayRecordComponent")
+  private record Areas(
+      long[] starts, long[] ends, TableReader refcounts, long tableOffset, long tableEntries) {}
 
   /** Log2 of the host bytes one refcount block describes. */
   private final int blockShift;
@@ -42,29 +50,37 @@ public final class MetadataGuard {
   public MetadataGuard(HostFile file, Header header, MetadataCache cache, long snapshotTableBytes) {
     this.file = file;
     clusterSize = header.clusterSize();
-    long snapshots = snapshotTableBytes > 0 ? header.snapshotTableOffset() : 0;
     this.cache = cache;
-    refcountTable =
-        new RefcountTable(
-            new TableReader(file, cache),
-            header.refcountTableOffset(),
-            header.refcountTableClusters() * clusterSize / 8);
-    long l1Entries = Geometry.of(header).l1EntriesFor(header.size());
-    long l1Offset = l1Entries > 0 ? header.l1Offset() : 0;
-    starts = new long[] {0, l1Offset, snapshots};
-    ends =
-        new long[] {
-          clusterSize,
-          l1Offset + l1Entries * 8,
-          snapshots + Math.min(clusterSize, snapshotTableBytes)
-        };
+    this.areas = areas(header, snapshotTableBytes);
     refcountOrder = header.refcountOrder();
     blockShift = header.clusterBits() + header.clusterBits() + 3 - refcountOrder;
   }
 
+  private Areas areas(Header header, long snapshotTableBytes) {
+    long l1Entries = Geometry.of(header).l1EntriesFor(header.size());
+    long l1Offset = l1Entries > 0 ? header.l1Offset() : 0;
+    long snapshots = snapshotTableBytes > 0 ? header.snapshotTableOffset() : 0;
+    return new Areas(
+        new long[] {0, l1Offset, snapshots},
+        new long[] {
+          clusterSize,
+          l1Offset + l1Entries * 8,
+          snapshots + Math.min(clusterSize, snapshotTableBytes)
+        },
+        new TableReader(file, cache),
+        header.refcountTableOffset(),
+        header.refcountTableClusters() * clusterSize / 8);
+  }
+
   /** A writer has moved the refcount table. */
   public void refcountTableMoved(long hostOffset, long entries) {
-    refcountTable = new RefcountTable(new TableReader(file, cache), hostOffset, entries);
+    Areas old = areas;
+    areas = new Areas(old.starts, old.ends, new TableReader(file, cache), hostOffset, entries);
+  }
+
+  /** A writer has had the header name other tables. */
+  public void moved(Header header, long snapshotTableBytes) {
+    areas = areas(header, snapshotTableBytes);
   }
 
   /**
@@ -73,18 +89,19 @@ public final class MetadataGuard {
    */
   long firstOverlap(long hostOffset, long length) {
     long first = length;
-    for (int i = 0; i < starts.length; i++) {
-      if (starts[i] < hostOffset + length && ends[i] > hostOffset) {
-        first = Math.min(first, Math.max(0, starts[i] - hostOffset));
+    Areas now = areas;
+    for (int i = 0; i < now.starts.length; i++) {
+      if (now.starts[i] < hostOffset + length && now.ends[i] > hostOffset) {
+        first = Math.min(first, Math.max(0, now.starts[i] - hostOffset));
       }
     }
-    RefcountTable table = refcountTable;
-    if (table.offset < hostOffset + length && table.offset + table.entries * 8 > hostOffset) {
-      first = Math.min(first, Math.max(0, table.offset - hostOffset));
+    if (now.tableOffset < hostOffset + length
+        && now.tableOffset + now.tableEntries * 8 > hostOffset) {
+      first = Math.min(first, Math.max(0, now.tableOffset - hostOffset));
     }
     long last = hostOffset + length - 1 >>> blockShift;
     for (long block = hostOffset >>> blockShift; block <= last; block++) {
-      long at = blockOffset(table, block);
+      long at = blockOffset(now, block);
       if (at >= hostOffset && at - hostOffset < first && describesItself(at)) {
         first = at - hostOffset;
       }
@@ -93,16 +110,16 @@ public final class MetadataGuard {
   }
 
   /** Host offset of a refcount block, or -1 for none. */
-  private long blockOffset(RefcountTable table, long block) {
-    if (block >= table.entries) {
+  private long blockOffset(Areas now, long block) {
+    if (block >= now.tableEntries) {
       return -1;
     }
     int perSlice = (int) Math.min(MetadataCache.SLICE_BYTES, clusterSize) / 8;
     long index = block / perSlice;
     try {
-      Slice slice = table.reader.cached(index);
+      Slice slice = now.refcounts.cached(index);
       if (slice == null) {
-        slice = table.reader.load(index, table.offset + index * perSlice * 8, perSlice * 8);
+        slice = now.refcounts.load(index, now.tableOffset + index * perSlice * 8, perSlice * 8);
       }
       int i = (int) (block % perSlice);
       long entry = i < slice.count() ? slice.word(i) & Geometry.OFFSET_MASK : 0;

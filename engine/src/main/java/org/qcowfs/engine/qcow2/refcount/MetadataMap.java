@@ -29,6 +29,11 @@ public final class MetadataMap {
     clusters.clear(first(hostOffset), end(hostOffset, length));
   }
 
+  /** Forgets everything. */
+  public synchronized void clear() {
+    clusters.clear();
+  }
+
   /** Whether a host range touches metadata. */
   public synchronized boolean overlaps(long hostOffset, long length) {
     int next = clusters.nextSetBit(first(hostOffset));

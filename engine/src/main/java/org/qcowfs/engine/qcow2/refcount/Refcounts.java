@@ -2,6 +2,7 @@ package org.qcowfs.engine.qcow2.refcount;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +39,7 @@ public final class Refcounts {
   private final int sliceBytes;
   private final long countsPerSlice;
   private final long countsPerBlock;
-  private final BlockSlice[] cached = new BlockSlice[CACHED_SLICES];
+  private final @Nullable BlockSlice[] cached = new BlockSlice[CACHED_SLICES];
   private final List<BlockSlice> dirty = new ArrayList<>();
 
   /** Taken by the flush that is running; the file does not have them yet. */
@@ -480,5 +481,51 @@ public final class Refcounts {
     }
     inFlush.clear();
     tableInFlush.clear();
+  }
+
+  /** Number of refcount blocks. */
+  public int blockCount() {
+    int count = 0;
+    for (long entry : table) {
+      count += entry == 0 ? 0 : 1;
+    }
+    return count;
+  }
+
+  /** Host offset of every refcount block. */
+  public long[] blocks() {
+    return Arrays.stream(table).filter(entry -> entry != 0).toArray();
+  }
+
+  /**
+   * Copies all counts as they are now, to be changed out of place. The caller also holds the flush
+   * lock: no flush is running.
+   */
+  public ShadowRefcounts shadow() throws ImageException {
+    writeDirty();
+    return new ShadowRefcounts(file, geometry, width, table);
+  }
+
+  /** Stores a table of refcount blocks, without making it durable. */
+  public void storeTable(long hostOffset, long[] entries) throws ImageException {
+    writeTable(hostOffset, entries);
+  }
+
+  /** The header names another refcount table, durably: everything before is forgotten. */
+  public void adopt(long hostOffset, long[] entries) {
+    tableOffset = hostOffset;
+    table = entries;
+    dirty.clear();
+    dirtyTable.clear();
+    Arrays.fill(cached, null);
+    hint = 0;
+  }
+
+  /** Marks the refcount table and its blocks as metadata. */
+  public void markMetadata() {
+    metadata.add(tableOffset, table.length * 8L);
+    for (long block : blocks()) {
+      metadata.add(block, geometry.clusterSize());
+    }
   }
 }

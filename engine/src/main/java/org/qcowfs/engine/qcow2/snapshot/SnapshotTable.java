@@ -31,8 +31,8 @@ public record SnapshotTable(List<SnapshotInfo> snapshots, long bytes, @Nullable 
   /** Text kept of all ids and names together; a table full of 64 KiB names must not fill memory. */
   private static final long MAX_TEXT_BYTES = 8L << 20;
 
-  /** Reads the table a valid {@code header} names. */
-  public static SnapshotTable read(HostFile file, Header header) throws ImageException {
+  /** Reads the table a valid {@code header} names, as far as that is possible. */
+  public static SnapshotTable read(HostFile file, Header header) {
     List<SnapshotInfo> snapshots = new ArrayList<>();
     long count = header.snapshotCount();
     long start = header.snapshotTableOffset();
@@ -61,36 +61,40 @@ public record SnapshotTable(List<SnapshotInfo> snapshots, long bytes, @Nullable 
     Cursor in = new Cursor(file, start);
     long text = 0;
     String fault = null;
-    for (int i = 0; i < count && fault == null; i++) {
-      if (!in.has(FIXED_BYTES)) {
-        fault = entryFault(i, "is past the end of the file");
-        break;
-      }
-      long extraLength = Integer.toUnsignedLong(in.getInt(36));
-      int idLength = Short.toUnsignedInt(in.getShort(12));
-      int nameLength = Short.toUnsignedInt(in.getShort(14));
-      long entryBytes = FIXED_BYTES + extraLength + idLength + nameLength;
-      text += idLength + nameLength;
-      if (in.at() + entryBytes - start > FormatLimits.MAX_SNAPSHOT_TABLE_BYTES) {
-        fault =
-            entryFault(
-                i,
-                "reaches past the largest table of "
-                    + FormatLimits.MAX_SNAPSHOT_TABLE_BYTES
-                    + " bytes (extra data size at 0x24 is "
-                    + extraLength
-                    + ")");
-      } else if (text > MAX_TEXT_BYTES) {
-        fault = entryFault(i, "brings ids and names to more than " + MAX_TEXT_BYTES + " bytes");
-      } else {
-        SnapshotInfo read = entry(in, i, header, extraLength, idLength, nameLength);
-        if (read == null) {
-          fault = entryFault(i, "is incomplete: the file ends within it");
+    try {
+      for (int i = 0; i < count && fault == null; i++) {
+        if (!in.has(FIXED_BYTES)) {
+          fault = entryFault(i, "is past the end of the file");
+          break;
+        }
+        long extraLength = Integer.toUnsignedLong(in.getInt(36));
+        int idLength = Short.toUnsignedInt(in.getShort(12));
+        int nameLength = Short.toUnsignedInt(in.getShort(14));
+        long entryBytes = FIXED_BYTES + extraLength + idLength + nameLength;
+        text += idLength + nameLength;
+        if (in.at() + entryBytes - start > FormatLimits.MAX_SNAPSHOT_TABLE_BYTES) {
+          fault =
+              entryFault(
+                  i,
+                  "reaches past the largest table of "
+                      + FormatLimits.MAX_SNAPSHOT_TABLE_BYTES
+                      + " bytes (extra data size at 0x24 is "
+                      + extraLength
+                      + ")");
+        } else if (text > MAX_TEXT_BYTES) {
+          fault = entryFault(i, "brings ids and names to more than " + MAX_TEXT_BYTES + " bytes");
         } else {
-          snapshots.add(read);
-          in.skip(entryBytes + 7 & ~7L);
+          SnapshotInfo read = entry(in, i, header, extraLength, idLength, nameLength);
+          if (read == null) {
+            fault = entryFault(i, "is incomplete: the file ends within it");
+          } else {
+            snapshots.add(read);
+            in.skip(entryBytes + 7 & ~7L);
+          }
         }
       }
+    } catch (ImageException e) {
+      fault = "snapshot table: " + e.detail(); // it must not keep the disk from being read
     }
     return new SnapshotTable(List.copyOf(snapshots), in.at() - start, fault);
   }

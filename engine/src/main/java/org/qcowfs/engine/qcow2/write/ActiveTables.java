@@ -2,6 +2,7 @@ package org.qcowfs.engine.qcow2.write;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -29,10 +30,10 @@ final class ActiveTables {
   private final Geometry geometry;
   private final MetadataCache cache;
   private final ReentrantLock metadataLock;
-  private final int owner;
+  private volatile int owner;
   private final int sliceBytes;
   private final int sliceEntryBits;
-  private final Slice[] l1Slices;
+  private volatile Slice[] l1Slices;
   private final List<Slice> dirtyL1 = new ArrayList<>();
   private final List<Slice> dirtyL2 = new ArrayList<>();
   private final List<Slice> l1InFlush = new ArrayList<>();
@@ -54,24 +55,41 @@ final class ActiveTables {
     this.sliceBytes = (int) Math.min(MetadataCache.SLICE_BYTES, geometry.clusterSize());
     this.sliceEntryBits =
         Integer.numberOfTrailingZeros(sliceBytes / 8) - geometry.l2EntryWordBits();
+    SnapshotChange.L1 l1 = SnapshotChange.readL1(file, header.l1Offset(), (int) header.l1Entries());
+    this.l1Slices = slices(l1.hostOffset(), l1.entries());
+    mark(metadata, l1.hostOffset(), l1.entries());
+  }
+
+  private Slice[] slices(long l1Offset, long[] entries) {
     int perSlice = sliceBytes / 8;
-    int entries = (int) header.l1Entries();
-    this.l1Slices = new Slice[(entries + perSlice - 1) / perSlice];
-    for (int i = 0; i < l1Slices.length; i++) {
-      int bytes = Math.min(perSlice, entries - i * perSlice) * 8;
-      long at = header.l1Offset() + (long) i * sliceBytes;
-      l1Slices[i] = TableReader.read(file, owner, i, at, bytes);
-      if (l1Slices[i].count() < bytes / 8) {
-        throw ImageException.corrupt(
-            file.path(), "the active L1 table reaches past the end of the file");
-      }
-      for (int j = 0; j < l1Slices[i].count(); j++) {
-        long l2Offset = l1Slices[i].word(j) & Geometry.OFFSET_MASK;
-        if (l2Offset != 0) {
-          metadata.add(l2Offset, geometry.clusterSize());
-        }
+    Slice[] slices = new Slice[(entries.length + perSlice - 1) / perSlice];
+    for (int i = 0; i < slices.length; i++) {
+      int end = Math.min(entries.length, (i + 1) * perSlice);
+      slices[i] =
+          new Slice(
+              owner,
+              i,
+              l1Offset + (long) i * sliceBytes,
+              Arrays.copyOfRange(entries, i * perSlice, end));
+    }
+    return slices;
+  }
+
+  private void mark(MetadataMap metadata, long l1Offset, long[] entries) {
+    metadata.add(l1Offset, entries.length * 8L);
+    for (long entry : entries) {
+      long l2Offset = entry & Geometry.OFFSET_MASK;
+      if (l2Offset != 0) {
+        metadata.add(l2Offset, geometry.clusterSize());
       }
     }
+  }
+
+  /** The header names another active L1 table, durably; everything in memory is clean. */
+  void adopt(long l1Offset, long[] entries, MetadataMap metadata) {
+    owner = cache.newOwner(); // the old L2 slices are found no more
+    l1Slices = slices(l1Offset, entries);
+    mark(metadata, l1Offset, entries);
   }
 
   /** How readers get L1 slices: all are in memory. */

@@ -40,7 +40,11 @@ final class PendingFrees {
 
   /** One reference to each cluster the range touches has been removed from the tables in memory. */
   void unlinked(long hostOffset, long length) {
-    unlinked.add(hostOffset, length);
+    // To whole clusters: two compressed ranges that meet inside a cluster hold two references to
+    // it, and must not be joined.
+    long first = hostOffset & -geometry.clusterSize();
+    long end = hostOffset + length + geometry.clusterSize() - 1 & -geometry.clusterSize();
+    unlinked.add(first, end - first);
   }
 
   boolean isEmpty() {

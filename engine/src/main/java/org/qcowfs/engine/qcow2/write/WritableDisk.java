@@ -1,5 +1,6 @@
 package org.qcowfs.engine.qcow2.write;
 
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -7,6 +8,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.WritableLayer.GuestReader;
+import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
 import org.qcowfs.engine.qcow2.cache.Slice;
 import org.qcowfs.engine.qcow2.format.Geometry;
@@ -17,6 +19,7 @@ import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
 import org.qcowfs.engine.qcow2.refcount.HostSpace;
 import org.qcowfs.engine.qcow2.refcount.MetadataMap;
 import org.qcowfs.engine.qcow2.refcount.Refcounts;
+import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
 
 /**
  * The active disk of an image opened for writing.
@@ -53,6 +56,7 @@ public final class WritableDisk {
   private final ClusterFill fill;
   private final DiskTable reading;
   private final GuestReader visible;
+  private final DiskSnapshots snapshots;
 
   /** Whether rule W6 has been kept; changed under the metadata lock. */
   private volatile boolean autoclearDone;
@@ -71,6 +75,7 @@ public final class WritableDisk {
       L2Decoder decoder,
       MetadataGuard guard,
       MetadataCache cache,
+      SnapshotTable snapshotTable,
       GuestReader visible,
       boolean punch)
       throws ImageException {
@@ -85,7 +90,6 @@ public final class WritableDisk {
     this.visible = visible;
     this.metadata = new MetadataMap(file.path(), geometry);
     metadata.add(0, clusterSize);
-    metadata.add(header.l1Offset(), header.l1Entries() * 8);
     this.space = new HostSpace(file, geometry);
     this.refcounts = Refcounts.load(file, header, metadata, space);
     this.tables = new ActiveTables(file, header, cache, metadataLock, metadata);
@@ -101,6 +105,20 @@ public final class WritableDisk {
             tables.l2(),
             header.l1Offset(),
             header.l1Entries());
+    this.snapshots =
+        new DiskSnapshots(
+            file,
+            header,
+            snapshotTable,
+            externalData,
+            metadataLock,
+            ranges,
+            flushPath,
+            refcounts,
+            tables,
+            frees,
+            metadata,
+            guard);
     checkMetadataInUse();
   }
 
@@ -844,6 +862,31 @@ public final class WritableDisk {
         release(host, 1);
       }
     }
+  }
+
+  // ------------------------------------------------------------------------------------- snapshots
+
+  /** The snapshots as they are now. */
+  public List<SnapshotInfo> snapshots() {
+    return snapshots.list();
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#createSnapshot}. */
+  public SnapshotInfo createSnapshot(String name) throws ImageException {
+    prepare();
+    return snapshots.create(name);
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#deleteSnapshot}. */
+  public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
+    prepare();
+    snapshots.delete(snapshot);
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#applySnapshot}. */
+  public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
+    prepare();
+    snapshots.apply(snapshot);
   }
 
   // ---------------------------------------------------------------------------------------- flush

@@ -1,0 +1,63 @@
+package org.qcowfs.cli.option;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.qcowfs.cli.CommandException;
+
+class ImageSourceTest {
+  private static final Synopsis SYNOPSIS =
+      new Synopsis("x", "FILE", "", ImageSource.OPTIONS, List.of(), "");
+
+  private static ImageSource parse(String... words) throws UsageException, CommandException {
+    return ImageSource.of(Arguments.parse(SYNOPSIS, List.of(words)));
+  }
+
+  @Test
+  void plainFileIsProbed() throws Exception {
+    assertThat(parse("a.qcow2")).isEqualTo(new ImageSource("a.qcow2", null, false));
+    assertThat(parse("-U", "-f", "raw", "a")).isEqualTo(new ImageSource("a", "raw", true));
+  }
+
+  @Test
+  void optionsNameTheFile() throws Exception {
+    assertThat(parse("--image-opts", "driver=qcow2,file.driver=file,file.filename=a,,b=c.img"))
+        .isEqualTo(new ImageSource("a,b=c.img", "qcow2", false));
+    assertThat(parse("--image-opts", "file.filename=a,force-share=on"))
+        .isEqualTo(new ImageSource("a", null, true));
+    assertThat(parse("--image-opts", "driver=file,filename=a"))
+        .isEqualTo(new ImageSource("a", "raw", false));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "driver=qcow2|The image options name no file: file.filename is missing",
+        "a|Expected '=' after parameter 'a'",
+        "file.driver=nbd,file.host=x|Driver 'nbd' is not supported",
+        "driver=qcow2,backing.driver=raw|Option 'backing.driver' is not supported"
+      })
+  void otherOptionsAreRefused(String options, String message) {
+    assertThatThrownBy(() -> parse("--image-opts", options))
+        .isInstanceOf(CommandException.class)
+        .hasMessage(message);
+  }
+
+  @Test
+  void formatAndOptionsExcludeEachOther() {
+    assertThatThrownBy(() -> parse("--image-opts", "-f", "raw", "file.filename=a"))
+        .hasMessage("--image-opts and --format are mutually exclusive");
+  }
+
+  @Test
+  void onlySecretsAreObjects() throws Exception {
+    assertThat(parse("--object", "secret,id=x,data=y", "a").path()).isEqualTo("a");
+    assertThatThrownBy(() -> parse("--object", "iothread,id=x", "a"))
+        .hasMessage("invalid object type: iothread");
+  }
+}

@@ -1,0 +1,275 @@
+package org.qcowfs.engine.qcow2.write;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.format.Geometry;
+import org.qcowfs.engine.qcow2.format.Header;
+import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.refcount.MetadataMap;
+import org.qcowfs.engine.qcow2.refcount.Refcounts;
+import org.qcowfs.engine.qcow2.snapshot.RawSnapshotTable;
+import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
+
+/**
+ * Creates, deletes and applies internal snapshots while the disk is open for writing.
+ *
+ * <p>An operation waits for the writes under way, keeps new ones out, and takes effect as one write
+ * of the header ({@link SnapshotChange}).
+ *
+ * <p><b>Thread safety:</b> safe.
+ */
+final class DiskSnapshots {
+  /** Makes the change for one operation. */
+  @FunctionalInterface
+  private interface Operation {
+    SnapshotChange.Result run(SnapshotChange change, SnapshotChange.L1 active)
+        throws ImageException;
+  }
+
+  private static final long DRAIN_NANOS = 30_000_000_000L;
+
+  private final HostFile file;
+  private final Geometry geometry;
+  private final boolean externalData;
+  private final ReentrantLock metadataLock;
+  private final RangeLocks ranges;
+  private final FlushPath flushPath;
+  private final Refcounts refcounts;
+  private final ActiveTables tables;
+  private final PendingFrees frees;
+  private final MetadataMap metadata;
+  private final MetadataGuard guard;
+
+  /** The header as the file has it now; changed under the metadata lock. */
+  private volatile Header header;
+
+  private volatile SnapshotTable snapshots;
+
+  DiskSnapshots(
+      HostFile file,
+      Header header,
+      SnapshotTable snapshots,
+      boolean externalData,
+      ReentrantLock metadataLock,
+      RangeLocks ranges,
+      FlushPath flushPath,
+      Refcounts refcounts,
+      ActiveTables tables,
+      PendingFrees frees,
+      MetadataMap metadata,
+      MetadataGuard guard) {
+    this.file = file;
+    this.header = header;
+    this.geometry = Geometry.of(header);
+    this.snapshots = snapshots;
+    this.externalData = externalData;
+    this.metadataLock = metadataLock;
+    this.ranges = ranges;
+    this.flushPath = flushPath;
+    this.refcounts = refcounts;
+    this.tables = tables;
+    this.frees = frees;
+    this.metadata = metadata;
+    this.guard = guard;
+    markSnapshots();
+  }
+
+  List<SnapshotInfo> list() {
+    return snapshots.snapshots();
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#createSnapshot}. */
+  SnapshotInfo create(String name) throws ImageException {
+    change(
+        (change, active) -> {
+          Instant now = Instant.now();
+          SnapshotInfo made =
+              new SnapshotInfo(
+                  snapshots.snapshots().size(),
+                  nextId(),
+                  name,
+                  now.getEpochSecond(),
+                  now.getNano(),
+                  0,
+                  0,
+                  header.size(),
+                  -1,
+                  active.hostOffset(),
+                  active.entries().length);
+          return change.create(
+              active,
+              header.size(),
+              header.snapshotTableOffset(),
+              tableBytes(),
+              rawTable().with(made));
+        });
+    return snapshots.snapshots().get(snapshots.snapshots().size() - 1);
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#deleteSnapshot}. */
+  void delete(SnapshotInfo snapshot) throws ImageException {
+    change(
+        (change, active) ->
+            change.delete(
+                active,
+                l1Of(snapshot),
+                header.size(),
+                header.snapshotTableOffset(),
+                tableBytes(),
+                rawTable().without(current(snapshot).index())));
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#applySnapshot}. */
+  void apply(SnapshotInfo snapshot) throws ImageException {
+    change(
+        (change, active) ->
+            change.apply(
+                active,
+                l1Of(snapshot),
+                current(snapshot).diskSize(),
+                header.snapshotTableOffset(),
+                tableBytes(),
+                rawTable()));
+  }
+
+  private SnapshotInfo current(SnapshotInfo wanted) throws ImageException {
+    for (SnapshotInfo snapshot : snapshots.snapshots()) {
+      if (snapshot.id().equals(wanted.id()) && snapshot.l1Offset() == wanted.l1Offset()) {
+        return snapshot;
+      }
+    }
+    throw new ImageException(ErrorKind.OUT_OF_BOUNDS, file.path(), "the snapshot is gone");
+  }
+
+  private SnapshotChange.L1 l1Of(SnapshotInfo wanted) throws ImageException {
+    SnapshotInfo snapshot = current(wanted);
+    if (geometry.inCluster(snapshot.l1Offset()) != 0 || snapshot.l1Offset() < 0) {
+      throw ImageException.corrupt(
+          file.path(), "snapshot table entry " + snapshot.index() + " has a bad L1 table offset");
+    }
+    return SnapshotChange.readL1(file, snapshot.l1Offset(), snapshot.l1Entries());
+  }
+
+  private RawSnapshotTable rawTable() throws ImageException {
+    return RawSnapshotTable.read(file, header.snapshotTableOffset(), snapshots.snapshots().size());
+  }
+
+  private int tableBytes() {
+    return (int) snapshots.bytes();
+  }
+
+  /** One more than the largest number used as an id (QEMU: find_new_snapshot_id). */
+  private String nextId() {
+    long largest = 0;
+    for (SnapshotInfo snapshot : snapshots.snapshots()) {
+      if (snapshot.id().matches("[0-9]{1,18}")) {
+        largest = Math.max(largest, Long.parseLong(snapshot.id()));
+      }
+    }
+    return Long.toString(largest + 1);
+  }
+
+  private void change(Operation operation) throws ImageException {
+    String fault = snapshots.fault();
+    if (fault != null) {
+      throw ImageException.corrupt(file.path(), fault + "; repair the image first");
+    }
+    RangeLocks.Range everything = ranges.lock(0, Long.MAX_VALUE, true);
+    try {
+      drain();
+      flushPath.lock().lock();
+      metadataLock.lock();
+      try {
+        flushPath.checkState();
+        run(operation);
+      } finally {
+        metadataLock.unlock();
+        flushPath.lock().unlock();
+      }
+    } finally {
+      ranges.unlock(everything);
+    }
+  }
+
+  /** Flushes until nothing is dirty and nothing waits to be given back. */
+  private void drain() throws ImageException {
+    long deadline = System.nanoTime() + DRAIN_NANOS;
+    while (true) {
+      flushPath.flush();
+      metadataLock.lock();
+      try {
+        frees.retire();
+        if (!refcounts.isDirty() && !tables.isDirty() && frees.isEmpty()) {
+          return;
+        }
+      } finally {
+        metadataLock.unlock();
+      }
+      if (System.nanoTime() > deadline) {
+        throw new ImageException(
+            ErrorKind.IN_USE, file.path(), "reads that began before do not end; try again");
+      }
+      LockSupport.parkNanos(100_000);
+    }
+  }
+
+  private void run(Operation operation) throws ImageException {
+    while (true) {
+      SnapshotChange change = new SnapshotChange(file, geometry, refcounts, externalData);
+      try {
+        SnapshotChange.L1 active =
+            SnapshotChange.readL1(file, header.l1Offset(), (int) header.l1Entries());
+        adopt(operation.run(change, active));
+        return;
+      } catch (SnapshotChange.TableFullException e) {
+        change.abandon();
+        refcounts.growTable();
+        guard.refcountTableMoved(refcounts.tableOffset(), refcounts.tableEntries());
+      } catch (ImageException e) {
+        if (change.switching() || e.kind() == ErrorKind.FAILED) {
+          flushPath.fail(); // which tables the header names now is unknown (rule W7)
+        } else {
+          change.abandon();
+        }
+        throw e;
+      }
+    }
+  }
+
+  private void adopt(SnapshotChange.Result result) {
+    refcounts.adopt(result.refcountTableOffset(), result.refcountTable());
+    header =
+        header.withTables(
+            result.size(),
+            result.l1().entries().length,
+            result.l1().hostOffset(),
+            result.refcountTableOffset(),
+            result.refcountTable().length * 8L >>> geometry.clusterBits(),
+            result.snapshotTable().count(),
+            result.snapshotTableOffset());
+    snapshots = SnapshotTable.read(file, header);
+    metadata.clear();
+    metadata.add(0, geometry.clusterSize());
+    refcounts.markMetadata();
+    tables.adopt(result.l1().hostOffset(), result.l1().entries(), metadata);
+    markSnapshots();
+    guard.moved(header, snapshots.bytes());
+  }
+
+  private void markSnapshots() {
+    if (snapshots.bytes() > 0) {
+      metadata.add(header.snapshotTableOffset(), snapshots.bytes());
+    }
+    for (SnapshotInfo snapshot : snapshots.snapshots()) {
+      if (snapshot.l1Offset() > 0 && snapshot.l1Entries() > 0) {
+        metadata.add(snapshot.l1Offset(), snapshot.l1Entries() * 8L);
+      }
+    }
+  }
+}

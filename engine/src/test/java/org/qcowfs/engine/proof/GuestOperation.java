@@ -1,0 +1,59 @@
+package org.qcowfs.engine.proof;
+
+import java.util.Locale;
+import java.util.Random;
+
+/** One request of a guest, or of the one who opened the image for it. */
+sealed interface GuestOperation {
+  /**
+   * A write of bytes drawn from {@code fill}.
+   *
+   * @param fill 0 for zeroes
+   */
+  record Write(int offset, int length, int fill) implements GuestOperation {
+    byte[] data() {
+      byte[] data = new byte[length];
+      if (fill != 0) {
+        new Random(fill).nextBytes(data);
+      }
+      return data;
+    }
+
+    @Override
+    public String toString() {
+      return String.format("write 0x%x+0x%x%s", offset, length, fill == 0 ? " of zeroes" : "");
+    }
+  }
+
+  /** A request that a range read as zeroes. */
+  record Zero(int offset, int length, boolean unmap) implements GuestOperation {
+    @Override
+    public String toString() {
+      return String.format("zero 0x%x+0x%x%s", offset, length, unmap ? " unmap" : "");
+    }
+  }
+
+  /** A request to reserve room. */
+  record Allocate(int offset, int length) implements GuestOperation {
+    @Override
+    public String toString() {
+      return String.format("allocate 0x%x+0x%x", offset, length);
+    }
+  }
+
+  /** A flush. */
+  record Flush() implements GuestOperation {
+    @Override
+    public String toString() {
+      return "flush";
+    }
+  }
+
+  /** Closing and opening again. */
+  record Reopen() implements GuestOperation {
+    @Override
+    public String toString() {
+      return getClass().getSimpleName().toLowerCase(Locale.ROOT);
+    }
+  }
+}

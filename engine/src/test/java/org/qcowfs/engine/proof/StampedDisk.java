@@ -1,0 +1,155 @@
+package org.qcowfs.engine.proof;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
+import org.qcowfs.engine.Image;
+
+/**
+ * Whose bytes each 512-byte sector may hold, when several threads write at once: those of a request
+ * after whose end no other request to the sector began.
+ *
+ * <p><b>Thread safety:</b> safe.
+ */
+final class StampedDisk {
+  private static final int SECTOR = 512;
+  private static final long RUNNING = Long.MAX_VALUE;
+
+  /** One request; stamp 0 zeroes. */
+  private static final class Request {
+    final long stamp;
+    final long begin;
+    volatile long end = RUNNING;
+
+    Request(long stamp, long begin) {
+      this.stamp = stamp;
+      this.begin = begin;
+    }
+  }
+
+  private final byte[] initial;
+  private final List<List<Request>> sectors = new ArrayList<>();
+  private final AtomicLong clock = new AtomicLong(1);
+
+  StampedDisk(byte[] initial) {
+    this.initial = initial;
+    for (int at = 0; at < initial.length; at += SECTOR) {
+      sectors.add(new ArrayList<>());
+    }
+  }
+
+  /** Random requests, most of them in the first few clusters, each read back. */
+  Void work(Image image, int cluster, Random random) throws IOException {
+    int all = initial.length / SECTOR;
+    for (int i = 0; i < 200; i++) {
+      int near = Math.min(all, 4 * Math.max(cluster, 4096) / SECTOR);
+      int first = random.nextInt(random.nextInt(3) > 0 ? near : all);
+      int count = 1 + random.nextInt(Math.min(all - first, random.nextInt(4) == 0 ? 200 : 8));
+      int what = random.nextInt(10);
+      if (what == 0) {
+        image.flush();
+      } else if (what < 3) {
+        Request request = begin(first, count, 0);
+        image.zero((long) first * SECTOR, (long) count * SECTOR, random.nextBoolean());
+        request.end = clock.incrementAndGet();
+      } else if (what < 8) {
+        Request request = begin(first, count, clock.incrementAndGet());
+        GuestDisk.write(image, (long) first * SECTOR, bytes(first, count, request.stamp));
+        request.end = clock.incrementAndGet();
+      } else {
+        long began = clock.incrementAndGet();
+        byte[] found = GuestDisk.read(image, (long) first * SECTOR, count * SECTOR);
+        verify(found, first, count, began, clock.incrementAndGet());
+      }
+    }
+    return null;
+  }
+
+  private Request begin(int first, int count, long stamp) {
+    Request request = new Request(stamp, clock.incrementAndGet());
+    for (int s = first; s < first + count; s++) {
+      List<Request> requests = sectors.get(s);
+      synchronized (requests) {
+        requests.add(request);
+      }
+    }
+    return request;
+  }
+
+  private static byte[] bytes(int first, int count, long stamp) {
+    ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
+    for (int s = first; s < first + count; s++) {
+      for (int i = 0; i < SECTOR / 16; i++) {
+        bytes.putLong(stamp).putLong(s);
+      }
+    }
+    return bytes.array();
+  }
+
+  /** Checks the whole disk when no request is running. */
+  void verify(byte[] found) {
+    long now = clock.incrementAndGet();
+    verify(found, 0, initial.length / SECTOR, now, now);
+  }
+
+  private void verify(byte[] found, int first, int count, long began, long ended) {
+    for (int s = first; s < first + count; s++) {
+      byte[] sector = Arrays.copyOfRange(found, (s - first) * SECTOR, (s - first + 1) * SECTOR);
+      List<Request> requests = sectors.get(s);
+      synchronized (requests) {
+        if (!lawful(s, sector, requests, began, ended)) {
+          throw new AssertionError("sector " + s + " holds " + holds(s, sector, requests));
+        }
+      }
+    }
+  }
+
+  private boolean lawful(int s, byte[] sector, List<Request> requests, long began, long ended) {
+    long lastEndedBegin = 0; // of the requests that ended before the read began, the latest begin
+    for (Request request : requests) {
+      if (request.end < began) {
+        lastEndedBegin = Math.max(lastEndedBegin, request.begin);
+      }
+    }
+    if (lastEndedBegin == 0 && Arrays.equals(sector, initialSector(s))) {
+      return true;
+    }
+    for (Request request : requests) {
+      if (request.begin < ended
+          && request.end >= lastEndedBegin
+          && Arrays.equals(sector, value(s, request))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private byte[] initialSector(int s) {
+    return Arrays.copyOfRange(initial, s * SECTOR, (s + 1) * SECTOR);
+  }
+
+  private static byte[] value(int s, Request request) {
+    return request.stamp == 0 ? new byte[SECTOR] : bytes(s, 1, request.stamp);
+  }
+
+  private String holds(int s, byte[] sector, List<Request> requests) {
+    if (Arrays.equals(sector, initialSector(s))) {
+      return "the initial bytes, although a request has ended";
+    }
+    StringBuilder all = new StringBuilder();
+    String what = "bytes of no request: ";
+    for (Request request : requests) {
+      all.append(
+          String.format(
+              " [%s %d..%d]", request.stamp == 0 ? "zero" : "write", request.begin, request.end));
+      if (Arrays.equals(sector, value(s, request))) {
+        what = "the overwritten bytes of the request begun at " + request.begin + ": ";
+      }
+    }
+    return what + all + " first bytes " + ByteBuffer.wrap(sector).getLong();
+  }
+}

@@ -1,0 +1,92 @@
+package org.qcowfs.it.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.qcowfs.it.support.CliRun;
+import org.qcowfs.it.support.Mounted;
+import org.qcowfs.it.support.QemuImg;
+import org.qcowfs.it.support.QemuIo;
+import org.qcowfs.it.support.Requires;
+import org.qcowfs.it.support.Run;
+import org.qcowfs.it.support.TempImages;
+
+/** Every command of the README works as it stands there. */
+class ReadmeIT {
+  private TempImages scratch;
+
+  @BeforeEach
+  void makeFolder() throws IOException {
+    Requires.tools("qemu-img", "qemu-io", "losetup", "lsblk", "man");
+    Requires.root();
+    Requires.fuse();
+    scratch = TempImages.create("readme");
+    Path image = scratch.path("vm.qcow2");
+    QemuImg.create(image, 64 << 20);
+    QemuIo.on(image).write(7, 1 << 20, 1 << 20).run();
+    QemuImg.snapshot(image, "before-upgrade");
+    QemuIo.on(image).write(8, 1 << 20, 1 << 20).run();
+    scratch.makeFolder("mnt");
+    Files.createSymbolicLink(scratch.path("qcowfs"), Cli.launcher());
+  }
+
+  @AfterEach
+  void remove() {
+    if (Mounted.isMountPoint(scratch.path("mnt"))) {
+      Run.ok("fusermount", "-u", scratch.path("mnt").toString());
+    }
+    scratch.close();
+  }
+
+  private static List<String> blocks() throws IOException {
+    String readme = Files.readString(CliRun.project().resolve("README.md"));
+    return Pattern.compile("^```sh\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL)
+        .matcher(readme)
+        .results()
+        .map(match -> match.group(1))
+        .toList();
+  }
+
+  @Test
+  void beginsWithTheTwoCommands() throws IOException {
+    assertThat(blocks().get(0)).isEqualTo("./qcowfs mount IMAGE DIR\n./test\n");
+    assertThat(Files.isExecutable(CliRun.project().resolve("test"))).isTrue();
+    Run.Result mount =
+        Cli.run(scratch.path("qcowfs"), scratch.folder(), "mount", "vm.qcow2", "mnt");
+    assertThat(mount.orFail().err()).isEmpty();
+    Cli.run(scratch.path("qcowfs"), scratch.folder(), "umount", "mnt").orFail();
+  }
+
+  @TestFactory
+  List<DynamicTest> everyOtherBlockRuns() throws IOException {
+    List<String> blocks = blocks();
+    assertThat(blocks).hasSizeGreaterThan(4);
+    return blocks.subList(1, blocks.size()).stream()
+        .map(
+            block ->
+                DynamicTest.dynamicTest(block.lines().findFirst().orElseThrow(), () -> runs(block)))
+        .toList();
+  }
+
+  private void runs(String block) {
+    Run.Result result =
+        Run.run(
+            Duration.ofMinutes(2),
+            List.of("bash", "-eu", "-o", "pipefail", "-c", block),
+            scratch.folder(),
+            Cli.environment(),
+            "");
+    assertThat(result.exitCode()).as("%s", result).isZero();
+    assertThat(result.out()).isNotEmpty();
+  }
+}
