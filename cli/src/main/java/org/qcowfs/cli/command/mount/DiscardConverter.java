@@ -3,13 +3,13 @@ package org.qcowfs.cli.command.mount;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** {@code unmap} (true), {@code ignore}, and QEMU's other words for the two. */
-final class DiscardConverter implements ITypeConverter<Boolean> {
+/** {@code unmap}, {@code ignore}, and QEMU's other words for the two. */
+final class DiscardConverter implements ITypeConverter<Discard> {
   @Override
-  public Boolean convert(String value) {
+  public Discard convert(String value) {
     return switch (value) {
-      case "unmap", "on" -> true;
-      case "ignore", "off" -> false;
+      case "unmap", "on" -> Discard.UNMAP;
+      case "ignore", "off" -> Discard.IGNORE;
       default -> throw new TypeConversionException("expected unmap or ignore");
     };
   }

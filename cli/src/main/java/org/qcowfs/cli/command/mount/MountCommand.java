@@ -103,7 +103,7 @@ public final class MountCommand implements Callable<Integer> {
       defaultValue = "unmap",
       converter = DiscardConverter.class,
       description = "Whether holes punched into disk.raw free space: unmap (default) or ignore.")
-  private Boolean discard = true;
+  private Discard discard = Discard.UNMAP;
 
   @Option(
       names = "--detect-zeroes",
@@ -169,7 +169,7 @@ public final class MountCommand implements Callable<Integer> {
         new MountOptions(
             mountPoint,
             file.toString(),
-            writable ? new WritePolicy(cache, discard, detectZeroes) : null,
+            writable ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes) : null,
             MountOptionList.parse(options, writable));
     MountLog log = log();
     OpenOptions open =
