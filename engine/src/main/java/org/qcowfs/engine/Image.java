@@ -288,6 +288,19 @@ public final class Image implements Closeable {
       long host = mapping.hostOffset();
       HostFile file = mapping.dataFile();
       long found = data ? file.nextData(host) : file.nextHole(host);
+      boolean pastEnd = data ? found == Long.MAX_VALUE : found <= host;
+      if (pastEnd && host + mapping.length() > file.length()) {
+        // What the file should have and does not is data that is missing, not a hole.
+        long present = file.length() - host;
+        if (present <= 0 && data) {
+          return at;
+        }
+        if (present > 0) {
+          mapping.limit(present);
+        } else {
+          continue;
+        }
+      }
       if (found <= host) {
         return at;
       }
