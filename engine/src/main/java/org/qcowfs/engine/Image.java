@@ -288,6 +288,19 @@ public final class Image implements Closeable {
       long host = mapping.hostOffset();
       HostFile file = mapping.dataFile();
       long found = data ? file.nextData(host) : file.nextHole(host);
+      boolean pastEnd = data ? found == Long.MAX_VALUE : found <= host;
+      if (pastEnd && host + mapping.length() > file.length()) {
+        // What the file should have and does not is data that is missing, not a hole.
+        long present = file.length() - host;
+        if (present <= 0 && data) {
+          return at;
+        }
+        if (present > 0) {
+          mapping.limit(present);
+        } else {
+          continue;
+        }
+      }
       if (found <= host) {
         return at;
       }
@@ -303,7 +316,10 @@ public final class Image implements Closeable {
     };
   }
 
-  /** Guest bytes that are data in the sense of {@link #nextData}; walked once, then remembered. */
+  /**
+   * Guest bytes that are data in the sense of {@link #nextData}: walks the map, and of a disk that
+   * takes no writes remembers the answer.
+   */
   public long allocatedBytes() throws ImageException {
     long known = allocatedBytes;
     if (known < 0) {
@@ -313,7 +329,9 @@ public final class Image implements Closeable {
         known += end - at;
         at = end < size ? nextData(end) : -1;
       }
-      allocatedBytes = known;
+      if (!writable()) {
+        allocatedBytes = known;
+      }
     }
     return known;
   }

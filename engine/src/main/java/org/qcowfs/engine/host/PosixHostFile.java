@@ -110,10 +110,8 @@ public final class PosixHostFile implements HostFile {
 
   @Override
   public long length() throws ImageException {
-    // Block devices report their length only through lseek; nobody uses the file position.
-    return blockDevice
-        ? check(PosixCalls.lseek(fd, 0, SEEK_END), "seek", 0, 0)
-        : status().sizeBytes();
+    // Right for block devices too; nobody uses the file position.
+    return check(PosixCalls.lseek(fd, 0, SEEK_END), "seek", 0, 0);
   }
 
   @Override

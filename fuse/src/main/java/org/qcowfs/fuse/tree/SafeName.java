@@ -6,6 +6,7 @@ import java.util.Set;
 /** Turns text found in an image into a file name. */
 public final class SafeName {
   private static final int MAX_BYTES = 255;
+  private static final int MAX_ID_BYTES = 100;
 
   private SafeName() {}
 
@@ -23,13 +24,19 @@ public final class SafeName {
    */
   public static String unique(String text, String id, Set<String> taken) {
     String name = of(text);
-    String suffix = "." + clean(id);
-    for (int i = 2; taken.contains(name); i++) {
-      String tail = cut(suffix, MAX_BYTES / 2);
-      name = cut(clean(text), MAX_BYTES - bytes(tail)) + tail;
-      suffix = "." + clean(id) + "." + i;
+    String suffix = "." + cut(clean(id), MAX_ID_BYTES);
+    if (taken.contains(name)) {
+      name = withSuffix(text, suffix);
+    }
+    // Counting from their number finds a free one at once, however many are alike.
+    for (int i = taken.size(); taken.contains(name); i++) {
+      name = withSuffix(text, suffix + "." + i);
     }
     return name;
+  }
+
+  private static String withSuffix(String text, String suffix) {
+    return cut(clean(text), MAX_BYTES - bytes(suffix)) + suffix;
   }
 
   private static String clean(String text) {

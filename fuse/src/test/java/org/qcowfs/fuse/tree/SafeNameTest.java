@@ -3,8 +3,10 @@ package org.qcowfs.fuse.tree;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -63,5 +65,14 @@ class SafeNameTest {
     String first = SafeName.unique("a", id, Set.of("a"));
     String second = SafeName.unique("a", id, Set.of("a", first));
     assertThat(second).isNotEqualTo(first).isNotEqualTo("a");
+  }
+
+  @Test
+  @Timeout(20)
+  void namesManyThatAreAlikeInNoTime() {
+    Set<String> taken = new HashSet<>();
+    for (int i = 0; i < 65_536; i++) {
+      assertThat(taken.add(SafeName.unique("a", "1", taken))).isTrue();
+    }
   }
 }

@@ -51,9 +51,9 @@ public final class MetadataGuard {
     this.file = file;
     clusterSize = header.clusterSize();
     this.cache = cache;
-    this.areas = areas(header, snapshotTableBytes);
     refcountOrder = header.refcountOrder();
     blockShift = header.clusterBits() + header.clusterBits() + 3 - refcountOrder;
+    this.areas = areas(header, snapshotTableBytes);
   }
 
   private Areas areas(Header header, long snapshotTableBytes) {
@@ -69,7 +69,19 @@ public final class MetadataGuard {
         },
         new TableReader(file, cache),
         header.refcountTableOffset(),
-        header.refcountTableClusters() * clusterSize / 8);
+        tableEntries(header));
+  }
+
+  /** Entries of the refcount table as far as the file has anything for them to describe. */
+  private long tableEntries(Header header) {
+    long recorded = header.refcountTableClusters() * clusterSize / 8;
+    try {
+      long needed = (file.length() >>> blockShift) + 1;
+      long perCluster = clusterSize / 8;
+      return Math.min(recorded, (needed + perCluster - 1) / perCluster * perCluster);
+    } catch (ImageException e) {
+      return recorded;
+    }
   }
 
   /** A writer has moved the refcount table. */

@@ -16,6 +16,10 @@ import org.qcowfs.engine.qcow2.format.Geometry;
  */
 public final class HostSpace {
   private static final long STEP = 1 << 20;
+
+  /** Keeps what is known per cluster within bounds: 2 PiB of 64 KiB clusters. */
+  private static final long MAX_CLUSTERS = 1L << 35;
+
   private static final int ZEROES = 1 << 16;
 
   private final HostFile file;
@@ -32,6 +36,12 @@ public final class HostSpace {
     this.file = file;
     this.geometry = geometry;
     this.length = file.length();
+    if (length >>> geometry.clusterBits() > MAX_CLUSTERS) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED,
+          file.path(),
+          "the file has more than 2^35 clusters; it can be read, not written");
+    }
     this.end = length + geometry.clusterSize() - 1 & -geometry.clusterSize();
   }
 

@@ -1,18 +1,23 @@
 package org.qcowfs.engine.qcow2.refcount;
 
-import java.util.BitSet;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.qcow2.format.Geometry;
 
 /**
- * The host clusters that hold metadata: one bit per cluster of the file, whatever the tables say.
+ * The host clusters that hold metadata: one bit per cluster, in pages that exist only where a bit
+ * is set.
  *
- * <p><b>Thread safety:</b> {@link #add}, {@link #remove} and {@link #overlaps} exclude one another.
+ * <p><b>Thread safety:</b> safe; the methods exclude one another.
  */
 public final class MetadataMap {
+  private static final int PAGE_BITS = 15;
+  private static final int PAGE_WORDS = 1 << PAGE_BITS - 6;
+
   private final String file;
   private final Geometry geometry;
-  private final BitSet clusters = new BitSet();
+  private @Nullable long[][] pages = new long[16][];
 
   public MetadataMap(String file, Geometry geometry) {
     this.file = file;
@@ -21,23 +26,47 @@ public final class MetadataMap {
 
   /** Marks the clusters a host range touches. */
   public synchronized void add(long hostOffset, long length) {
-    clusters.set(first(hostOffset), end(hostOffset, length));
+    long end = end(hostOffset, length);
+    for (long cluster = first(hostOffset); cluster < end; cluster++) {
+      int page = (int) (cluster >>> PAGE_BITS);
+      if (page >= pages.length) {
+        pages = Arrays.copyOf(pages, Math.max(page + 1, pages.length * 2));
+      }
+      long[] words = pages[page];
+      if (words == null) {
+        words = new long[PAGE_WORDS];
+        pages[page] = words;
+      }
+      words[word(cluster)] |= 1L << cluster;
+    }
   }
 
   /** Unmarks the clusters a host range touches. */
   public synchronized void remove(long hostOffset, long length) {
-    clusters.clear(first(hostOffset), end(hostOffset, length));
+    long end = end(hostOffset, length);
+    for (long cluster = first(hostOffset); cluster < end; cluster++) {
+      long[] words = page(cluster);
+      if (words != null) {
+        words[word(cluster)] &= ~(1L << cluster);
+      }
+    }
   }
 
   /** Forgets everything. */
   public synchronized void clear() {
-    clusters.clear();
+    Arrays.fill(pages, null);
   }
 
   /** Whether a host range touches metadata. */
   public synchronized boolean overlaps(long hostOffset, long length) {
-    int next = clusters.nextSetBit(first(hostOffset));
-    return next >= 0 && next < end(hostOffset, length);
+    long end = end(hostOffset, length);
+    for (long cluster = first(hostOffset); cluster < end; cluster++) {
+      long[] words = page(cluster);
+      if (words != null && (words[word(cluster)] & 1L << cluster) != 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -55,12 +84,20 @@ public final class MetadataMap {
     }
   }
 
-  private int first(long hostOffset) {
-    return (int) Math.min(Integer.MAX_VALUE, hostOffset >>> geometry.clusterBits());
+  private long @Nullable [] page(long cluster) {
+    long page = cluster >>> PAGE_BITS;
+    return page < pages.length ? pages[(int) page] : null;
   }
 
-  private int end(long hostOffset, long length) {
-    long end = hostOffset + length + geometry.clusterSize() - 1;
-    return (int) Math.min(Integer.MAX_VALUE, end >>> geometry.clusterBits());
+  private static int word(long cluster) {
+    return (int) (cluster >>> 6) & PAGE_WORDS - 1;
+  }
+
+  private long first(long hostOffset) {
+    return hostOffset >>> geometry.clusterBits();
+  }
+
+  private long end(long hostOffset, long length) {
+    return hostOffset + length + geometry.clusterSize() - 1 >>> geometry.clusterBits();
   }
 }

@@ -43,7 +43,9 @@ public final class Preallocation {
     entry.bytes().order(ByteOrder.BIG_ENDIAN);
     DataBuffer block = DataBuffer.allocate((int) clusterSize);
     long used = 0;
-    for (long i = 0; i < Math.min(blocks, tableEntries) && used < threshold; i++) {
+    // A block that counts anything has host blocks of its own, so there are no more than those.
+    long most = Math.min(Math.min(blocks, tableEntries), onHost + 1);
+    for (long i = 0; i < most && used < threshold; i++) {
       entry.zero(0, 8);
       file.read(header.refcountTableOffset() + i * 8, entry, 0, 8);
       long blockOffset = entry.bytes().getLong(0) & OFFSET_MASK;

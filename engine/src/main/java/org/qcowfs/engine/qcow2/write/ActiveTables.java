@@ -56,6 +56,17 @@ final class ActiveTables {
     this.sliceEntryBits =
         Integer.numberOfTrailingZeros(sliceBytes / 8) - geometry.l2EntryWordBits();
     SnapshotChange.L1 l1 = SnapshotChange.readL1(file, header.l1Offset(), (int) header.l1Entries());
+    long length = file.length();
+    for (long entry : l1.entries()) {
+      if ((entry & Geometry.OFFSET_MASK) >= length) {
+        throw ImageException.corrupt(
+            file.path(),
+            String.format(
+                "an L1 entry names an L2 table at 0x%x, past the end of the file (%d bytes); repair"
+                    + " the image before writing to it",
+                entry & Geometry.OFFSET_MASK, length));
+      }
+    }
     this.l1Slices = slices(l1.hostOffset(), l1.entries());
     mark(metadata, l1.hostOffset(), l1.entries());
   }

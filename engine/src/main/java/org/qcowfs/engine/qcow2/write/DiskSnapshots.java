@@ -261,6 +261,9 @@ final class DiskSnapshots {
             result.snapshotTable().count(),
             result.snapshotTableOffset());
     snapshots = SnapshotTable.read(file, header);
+    if (snapshots.fault() != null) {
+      flushPath.fail(); // what was just written cannot be read back
+    }
     metadata.clear();
     metadata.add(0, geometry.clusterSize());
     refcounts.markMetadata();
