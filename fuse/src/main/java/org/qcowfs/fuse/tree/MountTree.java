@@ -177,7 +177,7 @@ public final class MountTree implements Closeable {
     return children;
   }
 
-  /** Why a flush failed, after which nothing more was written; null if none did. */
+  /** Why the latest flush failed; null if it did not. */
   public @Nullable ImageException failure() {
     return live == null ? null : live.failure();
   }
