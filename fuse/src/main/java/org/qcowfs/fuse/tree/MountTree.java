@@ -6,8 +6,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.json.MapJson;
@@ -26,29 +28,55 @@ public final class MountTree implements Closeable {
   private final Node root;
   private final List<JsonFile> documents = new ArrayList<>();
 
-  private MountTree(Image image, FaultLog log, boolean isFlat) {
+  /** The disk of a mount that writes, else null. */
+  private final @Nullable LiveDisk live;
+
+  private final Folder snapshots;
+
+  /** Who uses which snapshot, by the name of its folder; empty in a mount that does not write. */
+  private final Map<String, SnapshotUse> uses = new ConcurrentHashMap<>();
+
+  private MountTree(Image image, FaultLog log, boolean isFlat, WritePolicy policy) {
     this.image = image;
     this.log = log;
+    this.live = image.writable() ? new LiveDisk(image, policy) : null;
     Timestamp modified = Timestamp.ofFile(image.path(0));
-    LazyImage disk = new LazyImage(() -> image);
-    this.root =
-        isFlat
-            ? new DiskFile(modified, disk, log)
-            : new Folder(modified, () -> rootFolder(modified, disk));
+    this.snapshots = new Folder(modified, this::snapshots, live != null && hasSnapshots(image));
+    this.root = isFlat ? topDisk(modified, true) : new Folder(modified, () -> rootFolder(modified));
   }
 
   /**
    * The views of {@code image}, which stays the caller's to close.
    *
    * @param log receives what cannot be read
+   * @param policy how to write, if the image is open for writing
    */
-  public static MountTree views(Image image, FaultLog log) {
-    return new MountTree(image, log, false);
+  public static MountTree views(Image image, FaultLog log, WritePolicy policy) {
+    return new MountTree(image, log, false, policy);
   }
 
   /** Nothing but the disk of {@code image}, as the root itself. */
-  public static MountTree flat(Image image, FaultLog log) {
-    return new MountTree(image, log, true);
+  public static MountTree flat(Image image, FaultLog log, WritePolicy policy) {
+    return new MountTree(image, log, true, policy);
+  }
+
+  /** Whether something in it can be written to. */
+  public boolean isWritable() {
+    return live != null;
+  }
+
+  /** Says what keeps bytes back from a disk that can be written to. */
+  public void attach(KernelCache kernel) {
+    if (live != null) {
+      live.attach(kernel);
+    }
+  }
+
+  /** Makes what was written durable, if anything could be. */
+  public void flush() throws ImageException {
+    if (live != null) {
+      live.flush();
+    }
   }
 
   /** The root: a folder, or a file in a flat mount. */
@@ -76,11 +104,31 @@ public final class MountTree implements Closeable {
     return node;
   }
 
-  private Map<String, Node> rootFolder(Timestamp modified, LazyImage disk) {
-    Map<String, Node> children = view(modified, disk);
-    children.put("snapshots", new Folder(modified, this::snapshots));
+  private Map<String, Node> rootFolder(Timestamp modified) {
+    Map<String, Node> children = topView(modified, image, true);
+    children.put("snapshots", snapshots);
     children.put("layers", new Folder(modified, this::layers));
     return children;
+  }
+
+  /** The image itself, as the root or as the first layer, where it may change all the time. */
+  private Map<String, Node> topView(Timestamp modified, Image view, boolean writable) {
+    if (live == null) {
+      return view(modified, new LazyImage(() -> view));
+    }
+    Map<String, Node> children = new LinkedHashMap<>();
+    children.put("disk.raw", topDisk(modified, writable));
+    children.put(
+        "info.json",
+        new LiveJsonFile(modified, live, view, (shown, out) -> InfoJson.write(shown.info(), out)));
+    children.put("map.json", new LiveJsonFile(modified, live, view, MapJson::write));
+    return children;
+  }
+
+  private DiskFile topDisk(Timestamp modified, boolean writable) {
+    return live == null
+        ? new DiskFile(modified, new LazyImage(() -> image), log)
+        : new LiveDiskFile(modified, live, log, writable);
   }
 
   private Map<String, Node> view(Timestamp modified, LazyImage disk) {
@@ -98,14 +146,78 @@ public final class MountTree implements Closeable {
     return children;
   }
 
+  private static boolean hasSnapshots(Image image) {
+    try {
+      return image.info().qcow2() != null;
+    } catch (ImageException e) {
+      return false;
+    }
+  }
+
   private Map<String, Node> snapshots() {
     Map<String, Node> children = new LinkedHashMap<>();
     for (SnapshotInfo snapshot : image.snapshots()) {
       String name = SafeName.unique(snapshot.name(), snapshot.id(), children.keySet());
-      Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
-      children.put(name, new Folder(taken, () -> snapshotView(snapshot, taken)));
+      children.put(name, snapshotFolder(name, snapshot));
     }
     return children;
+  }
+
+  private Folder snapshotFolder(String name, SnapshotInfo snapshot) {
+    Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
+    if (!snapshots.isWritable()) {
+      return new Folder(taken, () -> snapshotView(snapshot, taken));
+    }
+    SnapshotUse use = new SnapshotUse(image.path(0), snapshot);
+    uses.put(name, use);
+    return new Folder(
+        taken,
+        () -> {
+          Map<String, Node> view = snapshotView(snapshot, taken);
+          view.replaceAll((file, node) -> new SnapshotFile((FileNode) node, use));
+          return view;
+        });
+  }
+
+  /**
+   * Makes a snapshot of all that has been written, and its folder. One thread at a time, and none
+   * that the kernel needs, see {@link KernelCache}; no lock is held meanwhile, because such a
+   * thread may want it.
+   *
+   * @param name its tag, which must be a {@link SafeName} that is not taken
+   */
+  public void createSnapshot(String name) throws ImageException {
+    snapshots.children();
+    if (live != null) {
+      live.writeBack();
+    }
+    snapshots.add(name, snapshotFolder(name, image.createSnapshot(name)));
+  }
+
+  /**
+   * Deletes the snapshot whose folder is called {@code name}. One thread at a time.
+   *
+   * @throws ImageException kind {@code IN_USE} if a file of it is open
+   */
+  public void deleteSnapshot(String name) throws ImageException {
+    snapshots.children();
+    SnapshotUse use = uses.get(name);
+    if (use == null) {
+      throw new ImageException(ErrorKind.OUT_OF_BOUNDS, image.path(0), "no such snapshot");
+    }
+    use.delete(() -> image.deleteSnapshot(current(use.snapshot())));
+    uses.remove(name);
+    snapshots.remove(name);
+  }
+
+  /** The same snapshot as the table has it now: its place changes when others are deleted. */
+  private SnapshotInfo current(SnapshotInfo known) throws ImageException {
+    for (SnapshotInfo snapshot : image.snapshots()) {
+      if (snapshot.id().equals(known.id()) && snapshot.l1Offset() == known.l1Offset()) {
+        return snapshot;
+      }
+    }
+    throw new ImageException(ErrorKind.OUT_OF_BOUNDS, image.path(0), "no such snapshot");
   }
 
   private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken) {
@@ -124,18 +236,34 @@ public final class MountTree implements Closeable {
       String path = layer.path(0);
       Timestamp modified = Timestamp.ofFile(path);
       String name = SafeName.of(depth + "-" + Path.of(path).getFileName());
-      children.put(name, new Folder(modified, () -> view(modified, new LazyImage(() -> layer))));
+      boolean isTop = depth == 0;
+      children.put(
+          name,
+          new Folder(
+              modified,
+              () ->
+                  isTop
+                      ? topView(modified, layer, false)
+                      : view(modified, new LazyImage(() -> layer))));
     }
     return children;
   }
 
-  /** Releases what was rendered; the image stays open. */
+  /** Why the latest flush failed; null if it did not. */
+  public @Nullable ImageException failure() {
+    return live == null ? null : live.failure();
+  }
+
+  /** Makes what was written durable and releases what was rendered; the image stays open. */
   @Override
   public void close() throws ImageException {
     synchronized (documents) {
       for (JsonFile document : documents) {
         document.close();
       }
+    }
+    if (live != null) {
+      live.flushNow();
     }
   }
 }

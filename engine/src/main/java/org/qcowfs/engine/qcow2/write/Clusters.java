@@ -239,4 +239,9 @@ final class Clusters {
       }
     }
   }
+
+  /** An external data file ends with the disk; in the image itself clusters are filled whole. */
+  long fillBound(long to) {
+    return externalData ? Math.min(to, header.size()) : to;
+  }
 }

@@ -16,7 +16,6 @@ import org.qcowfs.engine.qcow2.format.Header;
  */
 final class ReservePath {
   private final Clusters clusters;
-  private final HostFile file;
   private final HostFile dataFile;
   private final boolean externalData;
   private final Header header;
@@ -30,7 +29,6 @@ final class ReservePath {
 
   ReservePath(Clusters clusters, WritePath writePath, FlushPath flushPath) {
     this.clusters = clusters;
-    this.file = clusters.file;
     this.dataFile = clusters.dataFile;
     this.externalData = clusters.externalData;
     this.header = clusters.header;
@@ -82,7 +80,7 @@ final class ReservePath {
     long host = externalData ? guestOffset : clusters.allocate(1).hostOffset();
     boolean linked = false;
     try {
-      (externalData ? dataFile : file).allocate(host, clusterSize);
+      dataFile.allocate(host, clusters.fillBound(host + clusterSize) - host);
       metadataLock.lock();
       try {
         Slice slice = tables.l2SliceAt(guestOffset);

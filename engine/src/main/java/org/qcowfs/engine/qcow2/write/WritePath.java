@@ -235,11 +235,6 @@ final class WritePath {
     }
   }
 
-  /** An external data file ends with the disk; in the image itself clusters are filled whole. */
-  private long fillBound(long to) {
-    return externalData ? Math.min(to, header.size()) : to;
-  }
-
   private boolean zeroBehind(long from, long to) {
     long end = Math.min(to, header.size());
     return from >= end || visible.readsAsZero(from, end - from);
@@ -334,7 +329,7 @@ final class WritePath {
     fill.fill(
         host + from,
         clusterStart + from,
-        fillBound(clusterStart + to),
+        clusters.fillBound(clusterStart + to),
         guestOffset,
         src,
         position,
