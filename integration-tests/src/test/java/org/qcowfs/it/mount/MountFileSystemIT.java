@@ -97,7 +97,7 @@ class MountFileSystemIT {
   private static void fio(Mounted mounted, String how) {
     shell(
         "fio --name=v --filename=%s --rw=randwrite --offset_increment=64M --verify=crc32c"
-            + " --verify_fatal=1 --do_verify=1 %s",
+            + " --verify_fatal=1 --do_verify=1 --verify_state_save=0 %s",
         mounted.disk(), how);
   }
 

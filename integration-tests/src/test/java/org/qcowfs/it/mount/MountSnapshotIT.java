@@ -115,6 +115,7 @@ class MountSnapshotIT {
                   "--loops=6",
                   "--verify=crc32c",
                   "--verify_fatal=1",
+                  "--verify_state_save=0",
                   "--direct=1",
                   "--ioengine=libaio",
                   "--iodepth=8",
