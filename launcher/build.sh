@@ -26,11 +26,11 @@ install_missing() {
   if ! choose_java "$1" >/dev/null; then
     case $1 in
       javac)
-        need openjdk-17-jdk-headless java-17-openjdk-devel jdk17-openjdk \
+        need openjdk-17-jdk-headless java-21-openjdk-devel jdk17-openjdk \
           "the program is built and run by Java 17 or newer"
         ;;
       *)
-        need openjdk-17-jre-headless java-17-openjdk-headless jre17-openjdk-headless \
+        need openjdk-17-jre-headless java-21-openjdk-headless jre17-openjdk-headless \
           "the program is run by Java 17 or newer"
         ;;
     esac
@@ -59,7 +59,7 @@ compile() {
   log=$build/build.log
   if ! (cd "$home" && JAVA_HOME=${builder%/bin/java} &&
     export JAVA_HOME && mvn -q -B -Dstyle.color=never -Dquick -DskipTests -pl cli -am package) \
-    >"$log" 2>&1 </dev/null; then
+    >"$log" 2>&1 </dev/null 9>&-; then
     tail -n 30 "$log" >&2
     echo "$name: the build failed; its output is in $log" >&2
     return 1
@@ -126,8 +126,8 @@ train() {
   else
     make=ArchiveClassesAtExit use=SharedArchiveFile
   fi
-  "$runner" @"$run.args.$$" -XX:TieredStopAtLevel=1 "-XX:$make=$run.cds.$$" \
-    org.qcowfs.cli.Training "$home"/launcher/training/disk.* >/dev/null 2>&1 </dev/null &&
+  timeout -k 5 60 "$runner" @"$run.args.$$" -XX:TieredStopAtLevel=1 "-XX:$make=$run.cds.$$" \
+    org.qcowfs.cli.Training "$home"/launcher/training/disk.* >/dev/null 2>&1 </dev/null 9>&- &&
     mv -f "$run.cds.$$" "$run.cds" && quoted "-XX:$use=$run.cds" >>"$run.args.$$"
   {
     echo "$runner"

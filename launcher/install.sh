@@ -35,7 +35,7 @@ install_needed() {
   case $manager in
     apt-get) install="apt-get install -y --no-install-recommends$needed" ;;
     dnf) install="dnf install -y$needed" ;;
-    pacman) install="pacman -S --noconfirm --needed$needed" ;;
+    pacman) install="pacman -Sy --noconfirm --needed$needed" ;;
     *)
       echo "$name: missing:$reasons" >&2
       echo "$name: no apt-get, dnf or pacman here: install them by hand" >&2

@@ -1,32 +1,60 @@
 package org.qcowfs.cli;
 
+import java.io.IOException;
 import java.io.PrintStream;
 import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /**
  * Runs commands for the class archive the launcher makes after a build, so that it holds what real
  * runs load. Its output is of no interest.
  */
 final class Training {
+  private static final Console NOWHERE =
+      new Console(Writer.nullWriter(), new PrintStream(PrintStream.nullOutputStream()));
+
   private Training() {}
 
-  /** Arguments: an image of each kind to use. */
-  public static void main(String[] images) {
-    Console nowhere =
-        new Console(Writer.nullWriter(), new PrintStream(PrintStream.nullOutputStream()));
+  /** Arguments: the images to use. */
+  public static void main(String[] images) throws IOException, InterruptedException {
     for (String image : images) {
       for (String output : new String[] {"--output=human", "--output=json"}) {
-        Main.run(new String[] {"info", "-U", output, image}, nowhere);
-        Main.run(new String[] {"info", output, "--backing-chain", image}, nowhere);
-        Main.run(new String[] {"map", output, image}, nowhere);
-        Main.run(new String[] {"map", output, "--start-offset=1k", "-l", "512", image}, nowhere);
-        Main.run(new String[] {"snapshot", "-l", output, image}, nowhere);
+        run("info", "-U", output, image);
+        run("info", output, "--backing-chain", image);
+        run("map", output, image);
+        run("map", output, "--start-offset=1k", "-l", "512", image);
+        run("snapshot", "-l", output, image);
       }
     }
-    Main.run(new String[] {"info", "/nonexistent"}, nowhere);
-    Main.run(new String[] {"--version"}, nowhere);
-    Main.run(new String[] {"nonsense"}, nowhere);
+    run("info", "/nonexistent");
+    run("nonsense");
+    mount(images[0]);
     // Through the process's own streams once.
     System.exit(Main.run(new String[] {"--version"}, Console.ofProcess()));
+  }
+
+  private static int run(String... arguments) {
+    return Main.run(arguments, NOWHERE);
+  }
+
+  /** Mounts and unmounts once, where this machine and user can. */
+  private static void mount(String image) throws IOException, InterruptedException {
+    Path folder = Files.createTempDirectory("qcowfs-training");
+    Thread server = new Thread(() -> run("mount", "-f", image, folder.toString()));
+    server.setDaemon(true);
+    server.start();
+    Path disk = folder.resolve("disk.raw");
+    while (server.isAlive() && !Files.exists(disk)) {
+      server.join(10);
+    }
+    if (server.isAlive()) {
+      Files.readAllBytes(disk);
+      Files.readAllBytes(folder.resolve("map.json"));
+      run("mounts");
+      run("umount", "-l", folder.toString()); // without -l it would wait for our own end
+      server.join();
+    }
+    Files.delete(folder);
   }
 }

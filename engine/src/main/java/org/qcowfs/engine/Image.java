@@ -316,7 +316,10 @@ public final class Image implements Closeable {
     };
   }
 
-  /** Guest bytes that are data in the sense of {@link #nextData}; walked once, then remembered. */
+  /**
+   * Guest bytes that are data in the sense of {@link #nextData}: walks the map, and of a disk that
+   * takes no writes remembers the answer.
+   */
   public long allocatedBytes() throws ImageException {
     long known = allocatedBytes;
     if (known < 0) {
@@ -326,7 +329,9 @@ public final class Image implements Closeable {
         known += end - at;
         at = end < size ? nextData(end) : -1;
       }
-      allocatedBytes = known;
+      if (!writable()) {
+        allocatedBytes = known;
+      }
     }
     return known;
   }

@@ -16,6 +16,7 @@ import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.session.Session;
 import org.qcowfs.fuse.tree.ErrnoMapper;
 import org.qcowfs.fuse.tree.FaultLog;
+import org.qcowfs.fuse.tree.FileContent;
 import org.qcowfs.fuse.tree.FileNode;
 import org.qcowfs.fuse.tree.Folder;
 import org.qcowfs.fuse.tree.MountTree;
@@ -26,37 +27,41 @@ import ru.serce.jnrfuse.FuseStubFS;
 import ru.serce.jnrfuse.struct.FileStat;
 import ru.serce.jnrfuse.struct.FuseFileInfo;
 import ru.serce.jnrfuse.struct.Statvfs;
+import ru.serce.jnrfuse.struct.Timespec;
 
 /**
  * The operations that name a path, as jnr-fuse calls them: attributes, listing, open. The bytes
  * themselves never come through here: {@code session.HotOperations} answers them by file handle.
  *
- * <p>What is not overridden is answered by the kernel, because the mount is read-only, or by
- * libfuse's default.
+ * <p>What is not overridden is answered by libfuse's default.
  */
 final class ImageFileSystem extends FuseStubFS {
   private static final int S_IFDIR = 0040000;
   private static final int S_IFREG = 0100000;
   private static final int FOLDER_MODE = S_IFDIR | 0555;
   private static final int FILE_MODE = S_IFREG | 0444;
+  private static final int WRITABLE_FILE_MODE = S_IFREG | 0644;
   private static final int O_ACCMODE = 3;
 
   /** The bit fields of {@code struct fuse_file_info}, whose place jnr-fuse has wrong. */
   private static final int FILE_INFO_BITS = 20;
 
+  private static final int DIRECT_IO = 1;
   private static final int KEEP_CACHE = 2;
   private static final int BLOCK = 4096;
   private static final int MAX_NAME = 255;
 
   private final MountTree tree;
+  private final Session.@Nullable Writing writing;
   private final OpenFiles files = new OpenFiles();
   private final FaultLog log;
   private final int uid = PosixCalls.getuid();
   private final int gid = PosixCalls.getgid();
   private final AtomicReference<@Nullable Session> session = new AtomicReference<>();
 
-  ImageFileSystem(MountTree tree, FaultLog log) {
+  ImageFileSystem(MountTree tree, Session.@Nullable Writing writing, FaultLog log) {
     this.tree = tree;
+    this.writing = writing;
     this.log = log;
   }
 
@@ -99,7 +104,7 @@ final class ImageFileSystem extends FuseStubFS {
     // One link: the count of a folder's subfolders is not worth making them.
     stat.st_nlink.set(1);
     if (node instanceof FileNode file) {
-      stat.st_mode.set(FILE_MODE);
+      stat.st_mode.set(file.isWritable() ? WRITABLE_FILE_MODE : FILE_MODE);
       stat.st_size.set(file.size());
       stat.st_blocks.set((file.allocatedBytes() + 511) / 512);
       stat.st_blksize.set(file.blockSize());
@@ -160,12 +165,52 @@ final class ImageFileSystem extends FuseStubFS {
           if (!(node instanceof FileNode file)) {
             return -Errno.EISDIR;
           }
-          if ((info.flags.get() & O_ACCMODE) != PosixCalls.O_RDONLY) {
+          int flags = info.flags.get();
+          boolean write = (flags & O_ACCMODE) != PosixCalls.O_RDONLY;
+          if (write && !file.isWritable()) {
             return -Errno.EROFS;
           }
-          info.fh.set(files.add(file.open()));
+          boolean direct =
+              file.isUncached() || tree.isWritable() && (flags & PosixCalls.O_DIRECT) != 0;
+          info.fh.set(files.add(write ? file.openForWriting() : file.open()));
           Pointer memory = Struct.getMemory(info);
-          memory.putInt(FILE_INFO_BITS, memory.getInt(FILE_INFO_BITS) | KEEP_CACHE);
+          int bits = memory.getInt(FILE_INFO_BITS) | (direct ? DIRECT_IO : KEEP_CACHE);
+          memory.putInt(FILE_INFO_BITS, bits);
+          return 0;
+        });
+  }
+
+  /** A disk has the size it has: as with a block device, cutting it changes nothing. */
+  @Override
+  public int truncate(String path, long size) {
+    return guarded(
+        "truncate",
+        () -> {
+          Node node = tree.find(path);
+          if (node == null) {
+            return -Errno.ENOENT;
+          }
+          return node instanceof FileNode file && file.isWritable() ? 0 : -Errno.EROFS;
+        });
+  }
+
+  @Override
+  public int ftruncate(String path, long size, FuseFileInfo info) {
+    return truncate(path, size);
+  }
+
+  /** Accepted and forgotten: the times are those of the last change, whoever sets others. */
+  @Override
+  public int utimens(String path, Timespec[] times) {
+    return truncate(path, 0);
+  }
+
+  @Override
+  public int fsyncdir(String path, FuseFileInfo info) {
+    return guarded(
+        "fsyncdir",
+        () -> {
+          tree.flush();
           return 0;
         });
   }
@@ -175,9 +220,62 @@ final class ImageFileSystem extends FuseStubFS {
     return guarded(
         "release",
         () -> {
-          files.remove(info.fh.get());
+          FileContent file = files.remove(info.fh.get());
+          if (file != null) {
+            file.released();
+          }
           return 0;
         });
+  }
+
+  @Override
+  public int create(String path, long mode, FuseFileInfo info) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int mknod(String path, long mode, long device) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int mkdir(String path, long mode) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int rmdir(String path) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int unlink(String path) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int rename(String from, String to) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int symlink(String target, String path) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int link(String from, String to) {
+    return -Errno.EROFS;
+  }
+
+  @Override
+  public int chmod(String path, long mode) {
+    return -Errno.EPERM;
+  }
+
+  @Override
+  public int chown(String path, long owner, long group) {
+    return -Errno.EPERM;
   }
 
   @Override
@@ -216,7 +314,7 @@ final class ImageFileSystem extends FuseStubFS {
     }
     session.set(made);
     mounted.set(true);
-    made.start(files, log);
+    made.start(files, writing, log);
     if (blocking) {
       try {
         made.await();

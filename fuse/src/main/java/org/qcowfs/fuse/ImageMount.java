@@ -17,6 +17,7 @@ import org.qcowfs.fuse.system.MountTable;
 import org.qcowfs.fuse.system.Unmount;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.MountTree;
+import org.qcowfs.fuse.tree.WritePolicy;
 
 /**
  * An image mounted and served by this process.
@@ -64,8 +65,18 @@ public final class ImageMount {
     Path mountPoint = options.mountPoint();
     boolean isFlat = checkMountPoint(mountPoint, options.has("nonempty"));
     FaultLog log = new FaultLog(sink);
-    MountTree tree = isFlat ? MountTree.flat(image, log) : MountTree.views(image, log);
-    ImageFileSystem fileSystem = newFileSystem(tree, log);
+    WritePolicy policy = options.writing() == null ? WritePolicy.DEFAULT : options.writing();
+    MountTree tree =
+        isFlat ? MountTree.flat(image, log, policy) : MountTree.views(image, log, policy);
+    Path disk = isFlat ? mountPoint : mountPoint.resolve("disk.raw");
+    Session.Writing writing =
+        tree.isWritable()
+            ? new Session.Writing(
+                policy.cache().kernelWriteback(),
+                new SizeRestorer(disk, image.size()),
+                tree::attach)
+            : null;
+    ImageFileSystem fileSystem = newFileSystem(tree, writing, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.
     if (PosixCalls.statfs(mountPoint.toString()) != 0) {
@@ -124,9 +135,10 @@ public final class ImageMount {
             : named(mountPoint) + " does not exist");
   }
 
-  private static ImageFileSystem newFileSystem(MountTree tree, FaultLog log) throws MountException {
+  private static ImageFileSystem newFileSystem(
+      MountTree tree, Session.@Nullable Writing writing, FaultLog log) throws MountException {
     try {
-      return new ImageFileSystem(tree, log);
+      return new ImageFileSystem(tree, writing, log);
     } catch (UnsatisfiedLinkError e) {
       throw new MountException(
           "libfuse.so.2 could not be loaded; on Debian, 'apt-get install libfuse2 fuse' installs"
@@ -209,14 +221,22 @@ public final class ImageMount {
     return session.workers().stream().noneMatch(Thread::isAlive);
   }
 
-  /** Waits until it is unmounted and everybody is done, then releases all but the image. */
+  /** Why not everything that was written is durable; null, after {@link #await}, if it is. */
+  public @Nullable ImageException failure() {
+    return tree.failure();
+  }
+
+  /**
+   * Waits until it is unmounted and everybody is done, makes durable what was written, and releases
+   * all but the image.
+   */
   public void await() throws InterruptedException {
     session.await();
     session.close();
     try {
       tree.close();
     } catch (ImageException e) {
-      log.fault(e);
+      log.fault(e); // failure() tells it
     }
   }
 }

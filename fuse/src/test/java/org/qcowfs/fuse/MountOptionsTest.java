@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class MountOptionsTest {
   private static String argument(String source, String... extra) {
-    return new MountOptions(Path.of("/mnt"), source, List.of(extra)).argument();
+    return new MountOptions(Path.of("/mnt"), source, null, List.of(extra)).argument();
   }
 
   @Test

@@ -33,6 +33,7 @@ final class FaultSequence {
   private final Journal journal = new Journal();
   private final FaultyHostFiles faulty;
   private final ReferenceDisk model;
+  private final LiveSnapshots snapshots;
   private final Image image;
   private boolean failed;
 
@@ -42,6 +43,7 @@ final class FaultSequence {
     before = files.copy();
     faulty = new FaultyHostFiles(new RecordingHostFiles(files, journal));
     model = new ReferenceDisk(template.content());
+    snapshots = new LiveSnapshots(template.snapshots());
     image = Images.open(template.path(), CrashSequence.WRITABLE, faulty);
   }
 
@@ -102,7 +104,10 @@ final class FaultSequence {
     }
     // Only what leaves the file in doubt is final: a failed sync, or a failed write of the header.
     String hit = String.valueOf(faulty.hit());
-    boolean inDoubt = hit.startsWith("SYNC") || hit.contains("disk.qcow2 0x30+");
+    boolean inDoubt =
+        hit.startsWith("SYNC")
+            || hit.contains("disk.qcow2 0x30+")
+            || hit.contains("disk.qcow2 0x18+");
     if (failed) {
       if (failure.kind() != ErrorKind.FAILED) {
         throw new AssertionError(operation + " failed with " + failure.kind() + ", not FAILED");
@@ -165,11 +170,13 @@ final class FaultSequence {
       image.allocate(allocate.offset(), allocate.length());
     } else if (operation instanceof Flush) {
       image.flush();
+    } else {
+      snapshots.request(image, operation, model.now(), journal::size);
     }
   }
 
   private void finish(Fault fault) throws IOException {
-    model.verify(0, GuestDisk.readAll(image)); // reads go on whatever failed
+    model.verify(0, found(0, model.size())); // reads go on whatever failed
     faulty.arm(null);
     boolean closed = true;
     try {
@@ -188,7 +195,7 @@ final class FaultSequence {
     CrashReplay replay = new CrashReplay(before, journal.operations());
     Random random = new Random(fault.first());
     while (replay.advance()) {
-      if (random.nextInt(8) == 0) {
+      if (random.nextInt(Math.max(8, journal.size() / 12)) == 0) {
         judgeCrash(replay, replay.killed());
         judgeCrash(replay, replay.powerCut(random));
       }
@@ -207,6 +214,7 @@ final class FaultSequence {
       } else {
         model.verifyAfterCrash(journal.size() + 1, all);
       }
+      snapshots.verifyAfterCrash(again, journal.size() + 1);
     }
   }
 
@@ -214,6 +222,7 @@ final class FaultSequence {
     audit(left);
     try (Image again = Images.open(template.path(), CrashSequence.READABLE, left)) {
       model.verifyAfterCrash(replay.position(), GuestDisk.readAll(again));
+      snapshots.verifyAfterCrash(again, replay.position());
     }
   }
 

@@ -49,6 +49,30 @@ sealed interface GuestOperation {
     }
   }
 
+  /** An internal snapshot of this instant; nothing if there is one of that name. */
+  record CreateSnapshot(String name) implements GuestOperation {
+    @Override
+    public String toString() {
+      return "create snapshot " + name;
+    }
+  }
+
+  /** The end of a snapshot: number {@code index} of those there are, counted round. */
+  record DeleteSnapshot(int index) implements GuestOperation {
+    @Override
+    public String toString() {
+      return "delete snapshot number " + index;
+    }
+  }
+
+  /** The disk becomes what it was at snapshot number {@code index}, and is opened again. */
+  record ApplySnapshot(int index) implements GuestOperation {
+    @Override
+    public String toString() {
+      return "apply snapshot number " + index;
+    }
+  }
+
   /** Closing and opening again. */
   record Reopen() implements GuestOperation {
     @Override

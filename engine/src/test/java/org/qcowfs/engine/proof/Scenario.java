@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.qcowfs.engine.proof.GuestOperation.Allocate;
+import org.qcowfs.engine.proof.GuestOperation.ApplySnapshot;
+import org.qcowfs.engine.proof.GuestOperation.CreateSnapshot;
+import org.qcowfs.engine.proof.GuestOperation.DeleteSnapshot;
 import org.qcowfs.engine.proof.GuestOperation.Flush;
 import org.qcowfs.engine.proof.GuestOperation.Reopen;
 import org.qcowfs.engine.proof.GuestOperation.Write;
@@ -231,6 +234,46 @@ enum Scenario {
           FLUSH,
           new Zero(0, 0x4000, false),
           write(3, 0x400, 0x100));
+    }
+  },
+
+  SNAPSHOTS(Shape.plain(12, 256 << 10).withContent(true).withSnapshots(1)) {
+    @Override
+    List<GuestOperation> operations() {
+      return list(
+          write(1, 0x100, 0x3000),
+          new CreateSnapshot("one"),
+          write(2, 0x1100, 0x4000),
+          FLUSH,
+          new Zero(0x1_0000, 0x2000, true),
+          new CreateSnapshot("two"),
+          write(3, 0x2000, 0x2000),
+          new DeleteSnapshot(1),
+          write(4, 0x1800, 0x1_0000),
+          new DeleteSnapshot(0),
+          write(5, 0x3_0000, 0x4000),
+          new ApplySnapshot(0),
+          write(6, 0x1_1000, 0x2000));
+    }
+  },
+
+  /** With 512-byte clusters a snapshot needs new refcount blocks for itself. */
+  SNAPSHOTS_OF_SMALL_CLUSTERS(Shape.plain(9, 128 << 10).withBacking(Shape.Backing.SHORTER)) {
+    @Override
+    List<GuestOperation> operations() {
+      return list(
+          write(1, 0x100, 0xa000),
+          new CreateSnapshot("one"),
+          write(2, 0x1100, 0x4000),
+          new CreateSnapshot("two"),
+          write(3, 0x1_0000, 0x4000),
+          new DeleteSnapshot(0),
+          write(4, 0x1_8000, 0x4000));
+    }
+
+    @Override
+    int cuts() {
+      return 3;
     }
   };
 

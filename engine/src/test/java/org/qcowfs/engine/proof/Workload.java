@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.qcowfs.engine.proof.GuestOperation.Allocate;
+import org.qcowfs.engine.proof.GuestOperation.ApplySnapshot;
+import org.qcowfs.engine.proof.GuestOperation.CreateSnapshot;
+import org.qcowfs.engine.proof.GuestOperation.DeleteSnapshot;
 import org.qcowfs.engine.proof.GuestOperation.Flush;
 import org.qcowfs.engine.proof.GuestOperation.Reopen;
 import org.qcowfs.engine.proof.GuestOperation.Write;
@@ -16,6 +19,7 @@ final class Workload {
   private final int cluster;
   private final boolean aligned;
   private final int longest;
+  private final boolean snapshots;
   private int hot;
 
   private Workload(Random random, Shape shape, int longest) {
@@ -24,6 +28,7 @@ final class Workload {
     this.cluster = shape.clusterSize();
     this.aligned = random.nextInt(3) == 0;
     this.longest = longest;
+    this.snapshots = shape.dataFile() == Shape.DataFile.NONE && random.nextInt(3) == 0;
     this.hot = random.nextInt(size);
   }
 
@@ -49,6 +54,13 @@ final class Workload {
     }
     if (what < 12) {
       return new Reopen();
+    }
+    if (snapshots && random.nextInt(8) == 0) {
+      return switch (random.nextInt(8)) {
+        case 0, 1, 2 -> new CreateSnapshot("live" + random.nextInt(5));
+        case 3, 4, 5, 6 -> new DeleteSnapshot(random.nextInt(4));
+        default -> new ApplySnapshot(random.nextInt(4));
+      };
     }
     int offset = offset();
     int length = length(offset);

@@ -25,25 +25,35 @@ final class DeviceChannel implements Closure {
   static final int REPLY_DATA = 4096;
 
   private static final int REPLY_HEADER = REPLY_DATA - OUT_HEADER;
-  private static final int WRITE_HEADER = 80;
-  private static final int REQUEST_START = 4096 - WRITE_HEADER;
+
+  /** Where the data of a WRITE begins in {@link #requestMemory()}. */
+  static final int REQUEST_DATA = 4096;
+
+  private static final int REQUEST_START = REQUEST_DATA - WRITE_IN;
   private static final int REQUEST_CAPACITY = InitNegotiation.MAX_TRANSFER + 4096;
 
+  private final Kernel kernel;
   private final int descriptor;
   private final boolean ownsDescriptor;
+
+  /** Where the request in work came from, and its reply goes. */
+  private int replyTo;
+
   private final DataBuffer requestMemory = DataBuffer.allocate(4096 + REQUEST_CAPACITY);
   private final DataBuffer replyMemory =
       DataBuffer.allocate(REPLY_DATA + InitNegotiation.MAX_TRANSFER);
   private final ByteBuffer request;
   private final ByteBuffer replyHeader;
-  private final DataBuffer initReply = DataBuffer.allocate(INIT_REPLY, 8);
-  private final ByteBuffer initReplyBytes =
-      initReply.bytes().duplicate().order(ByteOrder.nativeOrder());
+  private final DataBuffer changedReply = DataBuffer.allocate(INIT_REPLY, 8);
+  private final ByteBuffer changedReplyBytes =
+      changedReply.bytes().duplicate().order(ByteOrder.nativeOrder());
   private final Closure.Handle send;
   private final long channel;
 
-  private DeviceChannel(int descriptor, boolean ownsDescriptor) {
+  private DeviceChannel(int descriptor, boolean ownsDescriptor, Kernel kernel) {
+    this.kernel = kernel;
     this.descriptor = descriptor;
+    this.replyTo = descriptor;
     this.ownsDescriptor = ownsDescriptor;
     this.request =
         requestMemory.bytes().slice(REQUEST_START, REQUEST_CAPACITY).order(ByteOrder.nativeOrder());
@@ -56,18 +66,20 @@ final class DeviceChannel implements Closure {
    * Opens another descriptor of the mount behind {@code master}; where the device may not be opened
    * again (a mount by an ordinary user of a 0600 device), shares {@code master} itself.
    */
-  static DeviceChannel cloneOf(int master) {
+  static DeviceChannel cloneOf(int master, Kernel kernel) {
     int clone = PosixCalls.open("/dev/fuse", PosixCalls.O_RDWR | PosixCalls.O_CLOEXEC);
     if (clone >= 0 && PosixCalls.ioctl(clone, FUSE_DEV_IOC_CLONE, master) != 0) {
       PosixCalls.close(clone);
       clone = -1;
     }
-    return clone >= 0 ? new DeviceChannel(clone, true) : new DeviceChannel(master, false);
+    return clone >= 0
+        ? new DeviceChannel(clone, true, kernel)
+        : new DeviceChannel(master, false, kernel);
   }
 
   /** Uses {@code master} itself. */
-  static DeviceChannel sharing(int master) {
-    return new DeviceChannel(master, false);
+  static DeviceChannel sharing(int master, Kernel kernel) {
+    return new DeviceChannel(master, false, kernel);
   }
 
   /**
@@ -78,6 +90,29 @@ final class DeviceChannel implements Closure {
   int receive() {
     long n = PosixCalls.read(descriptor, requestMemory.address() + REQUEST_START, REQUEST_CAPACITY);
     return n < 0 ? -PosixCalls.errno() : (int) n;
+  }
+
+  /** The descriptor requests are read from. */
+  int descriptor() {
+    return descriptor;
+  }
+
+  /** A copy of the request received last. */
+  byte[] copyRequest(int length) {
+    byte[] copy = new byte[length];
+    request.get(0, copy);
+    return copy;
+  }
+
+  /** Makes {@code bytes}, which another channel received, the request in work. */
+  void adopt(byte[] bytes, int receivedFrom) {
+    request.put(0, bytes);
+    replyTo = receivedFrom;
+  }
+
+  /** The memory of the request; the data of a WRITE begins at {@link #REQUEST_DATA}. */
+  DataBuffer requestMemory() {
+    return requestMemory;
   }
 
   /** The request received last, from its header on. */
@@ -99,6 +134,12 @@ final class DeviceChannel implements Closure {
     replyHeader.putLong(REPLY_DATA, value);
   }
 
+  /** Puts the count of a WRITE's reply at {@link #REPLY_DATA}. */
+  void putReplyCount(int count) {
+    replyHeader.putInt(REPLY_DATA, count);
+    replyHeader.putInt(REPLY_DATA + 4, 0);
+  }
+
   /** Answers the request with {@code dataLength} bytes of {@link #reply()}. */
   int replyData(int dataLength) {
     return replyNow(0, dataLength);
@@ -118,7 +159,7 @@ final class DeviceChannel implements Closure {
     replyHeader.putInt(REPLY_HEADER + OUT_LENGTH, length);
     replyHeader.putInt(REPLY_HEADER + OUT_ERROR, error);
     replyHeader.putLong(REPLY_HEADER + OUT_UNIQUE, request.getLong(IN_UNIQUE));
-    long n = PosixCalls.write(descriptor, replyMemory.address() + REPLY_HEADER, length);
+    long n = PosixCalls.write(replyTo, replyMemory.address() + REPLY_HEADER, length);
     return n < 0 ? -PosixCalls.errno() : 0;
   }
 
@@ -137,24 +178,42 @@ final class DeviceChannel implements Closure {
       call.setIntReturn(0);
       return;
     }
-    long n = opcode() == INIT ? sendInit(iov, count) : PosixCalls.writev(descriptor, iov, count);
+    int opcode = opcode();
+    boolean changed = opcode == INIT || opcode == OPEN;
+    long n = changed ? sendChanged(iov, count) : PosixCalls.writev(replyTo, iov, count);
     call.setIntReturn(n < 0 ? -PosixCalls.errno() : 0);
   }
 
-  private long sendInit(long iov, long count) {
+  /** Sends a reply to which libfuse could not put all that we want in it. */
+  private long sendChanged(long iov, long count) {
     MemoryIO memory = MemoryIO.getInstance();
     int length = 0;
     for (long i = 0; i < count; i++) {
       // struct iovec { void *base; size_t length }
       int part = (int) memory.getLong(iov + 16 * i + 8);
-      if (length + part > initReply.capacity()) {
-        return PosixCalls.writev(descriptor, iov, count);
+      if (length + part > changedReply.capacity()) {
+        return PosixCalls.writev(replyTo, iov, count);
       }
-      memory.copyMemory(memory.getAddress(iov + 16 * i), initReply.address() + length, part);
+      memory.copyMemory(memory.getAddress(iov + 16 * i), changedReply.address() + length, part);
       length += part;
     }
-    length = InitNegotiation.improve(request, initReplyBytes, length);
-    return PosixCalls.write(descriptor, initReply.address(), length);
+    if (opcode() == INIT) {
+      length = InitNegotiation.improve(request, changedReplyBytes, length, kernel.writeback());
+    } else if (length == OPEN_REPLY) {
+      opened();
+    }
+    return PosixCalls.write(replyTo, changedReply.address(), length);
+  }
+
+  /** A file was opened: direct writes need not wait for one another; who writes is noted. */
+  private void opened() {
+    int flags = changedReplyBytes.getInt(OPEN_OUT_FLAGS);
+    if ((flags & FOPEN_DIRECT_IO) != 0) {
+      changedReplyBytes.putInt(OPEN_OUT_FLAGS, flags | FOPEN_PARALLEL_DIRECT_WRITES);
+    }
+    if ((request.getInt(OPEN_FLAGS) & O_ACCMODE) != PosixCalls.O_RDONLY) {
+      kernel.openedForWriting(request.getLong(IN_NODE));
+    }
   }
 
   /** Frees the channel and the clone; the thread that used it must have ended. */

@@ -10,10 +10,11 @@ import org.qcowfs.fuse.tree.ErrnoMapper;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.FileContent;
 import org.qcowfs.fuse.tree.OpenFiles;
+import org.qcowfs.fuse.tree.WritableContent;
 
 /**
  * The requests that move data, answered straight from the request buffer: READ, LSEEK, WRITE,
- * FALLOCATE, FSYNC. Their file handles are those of {@link OpenFiles}.
+ * FALLOCATE, FSYNC, FLUSH. Their file handles are those of {@link OpenFiles}.
  *
  * <p><b>Thread safety:</b> one per worker.
  */
@@ -31,9 +32,26 @@ final class HotOperations {
   /** Whether {@link #answer} knows the opcode. */
   static boolean isHot(int opcode) {
     return switch (opcode) {
-      case READ, LSEEK, WRITE, FALLOCATE, FSYNC -> true;
+      case READ, LSEEK, WRITE, FALLOCATE, FSYNC, FLUSH -> true;
       default -> false;
     };
+  }
+
+  /**
+   * Whether the answer to the request in {@code channel} may have to wait for the kernel to write
+   * back what it keeps.
+   */
+  static boolean mayWait(DeviceChannel channel, OpenFiles files) {
+    switch (channel.opcode()) {
+      case READ, LSEEK:
+        FileContent file = files.get(channel.request().getLong(FILE_HANDLE));
+        return file != null && (channel.opcode() == READ ? file.readMayWait() : file.seekMayWait());
+      case MKDIR, RMDIR:
+        // Making a snapshot takes what has been written.
+        return true;
+      default:
+        return false;
+    }
   }
 
   /**
@@ -59,11 +77,29 @@ final class HotOperations {
             }
             errno = (int) -found;
             break;
-          case FSYNC:
-            // Nothing written, nothing to make durable: as on any read-only file system.
+          case WRITE:
+            int written = write(file);
+            if (written >= 0) {
+              channel.putReplyCount(written);
+              return channel.replyData(WRITE_OUT);
+            }
+            errno = -written;
+            break;
+          case FALLOCATE:
+            errno = fallocate(file);
+            if (errno == 0) {
+              return channel.replyData(0);
+            }
+            break;
+          case FLUSH:
+            // The end of one opening of the file, of interest if it could write.
+            if (file instanceof WritableContent) {
+              file.flush();
+            }
             return channel.replyData(0);
           default:
-            errno = change();
+            file.flush();
+            return channel.replyData(0);
         }
       }
     } catch (ImageException e) {
@@ -91,8 +127,7 @@ final class HotOperations {
   }
 
   /**
-   * SEEK_DATA and SEEK_HOLE; the kernel answers the other kinds itself. A file that can be written
-   * will first have to make the kernel write back what it holds of the deciding range.
+   * SEEK_DATA and SEEK_HOLE; the kernel answers the other kinds itself.
    *
    * @return the offset, or the negative errno: ENXIO outside the file and where no data follows
    */
@@ -113,8 +148,67 @@ final class HotOperations {
     return data < 0 ? -Errno.ENXIO : data;
   }
 
-  /** WRITE and FALLOCATE: the one place where they are refused. */
-  private static int change() {
-    return Errno.EROFS;
+  /**
+   * Writes as far as the disk goes; like a block device, it has no room past its end.
+   *
+   * @return the bytes written, or the negative errno
+   */
+  private int write(FileContent file) throws ImageException {
+    if (!(file instanceof WritableContent target)) {
+      return -Errno.EBADF;
+    }
+    ByteBuffer request = channel.request();
+    long offset = request.getLong(OFFSET);
+    int wanted = request.getInt(WRITE_SIZE);
+    if (offset < 0 || wanted < 0 || wanted > InitNegotiation.MAX_TRANSFER) {
+      return -Errno.EINVAL;
+    }
+    int length = (int) Math.max(0, Math.min(wanted, target.size() - offset));
+    boolean fromCache = (request.getInt(WRITE_FLAGS) & FUSE_WRITE_CACHE) != 0;
+    if (length > 0) {
+      boolean durable = !fromCache && (request.getInt(WRITE_OPEN_FLAGS) & O_DSYNC) != 0;
+      target.write(offset, channel.requestMemory(), DeviceChannel.REQUEST_DATA, length, durable);
+    }
+    if (length < wanted && fromCache) {
+      // Nobody waits who could be told of a short write, so fsync and close must fail.
+      target.outgrown();
+      return -Errno.ENOSPC;
+    }
+    return length < wanted && length == 0 ? -Errno.ENOSPC : length;
+  }
+
+  /** Returns 0 or the errno. */
+  private int fallocate(FileContent file) throws ImageException {
+    if (!(file instanceof WritableContent target)) {
+      return Errno.EBADF;
+    }
+    ByteBuffer request = channel.request();
+    long offset = request.getLong(OFFSET);
+    long length = request.getLong(FALLOCATE_LENGTH);
+    int mode = request.getInt(FALLOCATE_MODE);
+    boolean keepSize = (mode & PosixCalls.FALLOC_FL_KEEP_SIZE) != 0;
+    int what = mode & ~PosixCalls.FALLOC_FL_KEEP_SIZE;
+    if (what != 0
+        && what != PosixCalls.FALLOC_FL_PUNCH_HOLE
+        && what != PosixCalls.FALLOC_FL_ZERO_RANGE) {
+      return Errno.EOPNOTSUPP;
+    }
+    if (offset < 0 || length <= 0) {
+      return Errno.EINVAL;
+    }
+    long left = Math.max(0, target.size() - offset);
+    if (length > left && !keepSize) {
+      return Errno.ENOSPC;
+    }
+    long inside = Math.min(length, left);
+    if (inside == 0) {
+      return 0;
+    }
+    if (what == 0) {
+      target.allocate(offset, inside);
+    } else {
+      target.zero(offset, inside);
+    }
+    return 0;
   }
 }

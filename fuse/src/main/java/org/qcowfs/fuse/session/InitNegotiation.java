@@ -6,10 +6,12 @@ import java.nio.ByteBuffer;
 
 /**
  * Improves libfuse's answer to INIT, which speaks protocol 7.19: requests of up to 1 MiB instead of
- * 128 KiB, asynchronous direct I/O, lookups of one folder in parallel.
+ * 128 KiB, asynchronous direct I/O, lookups of one folder in parallel, shared mappings of files
+ * opened for direct I/O, and the writeback cache where it is wanted.
  *
- * <p>Never asked for: READDIRPLUS (libfuse 2 cannot answer it) and AUTO_INVAL_DATA (it drops cached
- * pages when a time stamp changes). The writeback cache belongs to writable mounts.
+ * <p>Never asked for: ATOMIC_O_TRUNC (the kernel would take the size of the disk for 0),
+ * READDIRPLUS (libfuse 2 cannot answer it) and AUTO_INVAL_DATA (it drops cached pages when a time
+ * stamp changes).
  */
 final class InitNegotiation {
   /** The greatest READ or WRITE in bytes. */
@@ -23,12 +25,7 @@ final class InitNegotiation {
   private static final int MIN_MINOR = 28;
 
   private static final int WANTED =
-      FUSE_ASYNC_READ
-          | FUSE_ATOMIC_O_TRUNC
-          | FUSE_BIG_WRITES
-          | FUSE_ASYNC_DIO
-          | FUSE_PARALLEL_DIROPS
-          | FUSE_MAX_PAGES;
+      FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES;
 
   private InitNegotiation() {}
 
@@ -38,9 +35,10 @@ final class InitNegotiation {
    * @param request the INIT request
    * @param reply libfuse's reply from byte 0, with room for {@link WireFormat#INIT_REPLY} bytes
    * @param length bytes of libfuse's reply
+   * @param writeback whether the kernel may keep what is written
    * @return bytes of the reply to send
    */
-  static int improve(ByteBuffer request, ByteBuffer reply, int length) {
+  static int improve(ByteBuffer request, ByteBuffer reply, int length, boolean writeback) {
     int kernelMinor = request.getInt(INIT_IN_MINOR);
     int offered = request.getInt(INIT_IN_FLAGS);
     boolean refused = reply.getInt(OUT_ERROR) != 0;
@@ -56,7 +54,13 @@ final class InitNegotiation {
     reply.putInt(OUT_LENGTH, INIT_REPLY);
     reply.putInt(INIT_OUT_MINOR, Math.min(kernelMinor, OUR_MINOR));
     reply.putInt(INIT_OUT_MAX_READAHEAD, MAX_TRANSFER);
-    reply.putInt(INIT_OUT_FLAGS, (reply.getInt(INIT_OUT_FLAGS) | WANTED) & offered);
+    int given = reply.getInt(INIT_OUT_FLAGS) & ~FUSE_ATOMIC_O_TRUNC;
+    int wanted = given | WANTED | (writeback ? FUSE_WRITEBACK_CACHE : 0);
+    if ((offered & FUSE_INIT_EXT) != 0) {
+      wanted |= FUSE_INIT_EXT;
+      reply.putInt(INIT_OUT_FLAGS2, FUSE_DIRECT_IO_ALLOW_MMAP & request.getInt(INIT_IN_FLAGS2));
+    }
+    reply.putInt(INIT_OUT_FLAGS, wanted & offered);
     reply.putInt(INIT_OUT_MAX_WRITE, MAX_TRANSFER);
     reply.putInt(INIT_OUT_TIME_GRANULARITY, 1);
     reply.putShort(INIT_OUT_MAX_PAGES, (short) (MAX_TRANSFER / PAGE));

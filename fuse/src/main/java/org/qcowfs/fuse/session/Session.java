@@ -2,8 +2,10 @@ package org.qcowfs.fuse.session;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.fuse.tree.FaultLog;
+import org.qcowfs.fuse.tree.KernelCache;
 import org.qcowfs.fuse.tree.OpenFiles;
 
 /**
@@ -20,6 +22,17 @@ public final class Session {
   private final FuseLibrary.Mounted mounted;
   private final List<DeviceChannel> channels = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
+  private @Nullable WaitingLane lane;
+  private @Nullable Thread laneThread;
+
+  /**
+   * How a file that can be written to is served.
+   *
+   * @param writeback whether the kernel is to keep what is written
+   * @param sizeRestorer see {@link KernelCache#restoreSize}
+   * @param attach is given what the kernel keeps, before the first request
+   */
+  public record Writing(boolean writeback, Runnable sizeRestorer, Consumer<KernelCache> attach) {}
 
   private Session(FuseLibrary.Mounted mounted) {
     this.mounted = mounted;
@@ -38,19 +51,38 @@ public final class Session {
     return mounted == null ? null : new Session(mounted);
   }
 
-  /** Starts one worker per core. */
-  public void start(OpenFiles files, FaultLog log) {
+  /**
+   * Starts one worker per core.
+   *
+   * @param writing how to serve a file that can be written to; null if there is none
+   */
+  public void start(OpenFiles files, @Nullable Writing writing, FaultLog log) {
     long session = FuseLibrary.session(mounted);
     int master = FuseLibrary.deviceDescriptor(session);
+    Kernel kernel = new Kernel(master, writing, log);
     int cores = Runtime.getRuntime().availableProcessors();
     int workers = Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS));
+    if (writing != null) {
+      writing.attach().accept(kernel);
+      DeviceChannel waiting = DeviceChannel.sharing(master, kernel);
+      channels.add(waiting);
+      lane = new WaitingLane(waiting, responder(session, waiting, files, log), log);
+      laneThread = new Thread(lane, "fuse-waiting");
+      laneThread.start();
+    }
     for (int i = 0; i < workers; i++) {
       DeviceChannel channel =
-          i == 0 ? DeviceChannel.sharing(master) : DeviceChannel.cloneOf(master);
+          i == 0 ? DeviceChannel.sharing(master, kernel) : DeviceChannel.cloneOf(master, kernel);
       channels.add(channel);
-      threads.add(new Thread(new Worker(session, channel, files, log), "fuse-worker-" + i));
+      Responder responder = responder(session, channel, files, log);
+      threads.add(new Thread(new Worker(channel, responder, lane, files, log), "fuse-worker-" + i));
     }
     threads.forEach(Thread::start);
+  }
+
+  private static Responder responder(
+      long session, DeviceChannel channel, OpenFiles files, FaultLog log) {
+    return new Responder(session, channel, new HotOperations(channel, files, log), log);
   }
 
   /** The worker threads. */
@@ -62,6 +94,10 @@ public final class Session {
   public void await() throws InterruptedException {
     for (Thread thread : threads) {
       thread.join();
+    }
+    if (lane != null && laneThread != null) {
+      lane.end();
+      laneThread.join();
     }
   }
 

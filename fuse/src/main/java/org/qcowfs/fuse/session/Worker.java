@@ -1,22 +1,31 @@
 package org.qcowfs.fuse.session;
 
-import static org.qcowfs.fuse.session.WireFormat.INTERRUPT;
-
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.OpenFiles;
 
 /** One thread of the request loop: reads a request, has it answered, and again. */
 final class Worker implements Runnable {
-  private final long session;
   private final DeviceChannel channel;
-  private final HotOperations hot;
+  private final Responder responder;
+  private final @Nullable WaitingLane lane;
+  private final OpenFiles files;
   private final FaultLog log;
 
-  Worker(long session, DeviceChannel channel, OpenFiles files, FaultLog log) {
-    this.session = session;
+  /**
+   * @param lane takes the requests that may wait for the kernel; null if none can
+   */
+  Worker(
+      DeviceChannel channel,
+      Responder responder,
+      @Nullable WaitingLane lane,
+      OpenFiles files,
+      FaultLog log) {
     this.channel = channel;
-    this.hot = new HotOperations(channel, files, log);
+    this.responder = responder;
+    this.lane = lane;
+    this.files = files;
     this.log = log;
   }
 
@@ -26,27 +35,14 @@ final class Worker implements Runnable {
     while (true) {
       int length = channel.receive();
       if (length >= 0) {
-        serve(length);
+        if (lane != null && HotOperations.mayWait(channel, files)) {
+          lane.take(channel, length);
+        } else {
+          responder.answer(length);
+        }
       } else if (isOver(-length)) {
         return;
       }
-    }
-  }
-
-  private void serve(int length) {
-    int opcode = channel.opcode();
-    try {
-      if (HotOperations.isHot(opcode)) {
-        int result = hot.answer(opcode);
-        if (result < 0 && !DeviceChannel.isRequesterGone(result)) {
-          log.line("could not answer request " + opcode + ": " + Errno.text(-result));
-        }
-      } else if (opcode != INTERRUPT) {
-        channel.process(session, length);
-      }
-    } catch (Throwable e) {
-      // Whatever it was, the next request must find a worker.
-      log.unexpected("request " + opcode, e);
     }
   }
 

@@ -64,6 +64,35 @@ public final class MountRecords {
     return file;
   }
 
+  /**
+   * Leaves word, for who waits for the process of {@code record} to end, that not everything
+   * written is in the image.
+   */
+  public static void writeFailure(MountRecord record, String message) throws IOException {
+    Files.writeString(failureFile(makeFolder(), record), message);
+  }
+
+  /** What {@link #writeFailure} left, which is gone then; null if nothing. */
+  public static @Nullable String takeFailure(MountRecord record) {
+    for (Path folder : List.of(folder(), SYSTEM)) {
+      Path file = failureFile(folder, record);
+      try {
+        String message = Files.readString(file);
+        Files.deleteIfExists(file);
+        return message;
+      } catch (IOException e) {
+        // None here.
+      }
+    }
+    return null;
+  }
+
+  /** Its name has the time of the process's start, so that no later process is meant. */
+  private static Path failureFile(Path folder, MountRecord record) {
+    String started = record.started().replaceAll("[^0-9A-Za-z]", "");
+    return folder.resolve(record.pid() + "-" + started + ".failed");
+  }
+
   /** The record of the mount at {@code entry}, or null. */
   public static @Nullable MountRecord of(MountTable.Entry entry) {
     for (MountRecord record : all()) {

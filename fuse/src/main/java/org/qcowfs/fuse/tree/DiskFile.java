@@ -5,13 +5,19 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 
 /** A flat disk. */
-final class DiskFile extends FileNode {
+class DiskFile extends FileNode {
   private static final int MIN_BLOCK = 4096;
   private static final int MAX_BLOCK = 1 << 20;
+  private static final long MIN_REST_NANOS = 1_000_000_000L;
+
+  /** A walk may take one part in this many of the time. */
+  private static final int WALK_SHARE = 20;
 
   private final LazyImage image;
   private final FaultLog log;
   private long allocated = -1;
+  private long walkedAtMillis;
+  private long walkAgainNanos;
 
   DiskFile(Timestamp modified, LazyImage image, FaultLog log) {
     super(modified);
@@ -24,22 +30,39 @@ final class DiskFile extends FileNode {
     return image.get().size();
   }
 
+  /** When the disk was last changed, in milliseconds since the epoch; 0 for never. */
+  long lastChange() {
+    return 0;
+  }
+
   /**
-   * Walks the whole map once. Where the map is damaged, what the image file occupies stands in for
-   * it: a copier then still asks for holes, and learns where the damage is.
+   * Walks the whole map: once, or if the disk changes again after a second (longer where the walk
+   * itself takes long).
    */
   @Override
   public synchronized long allocatedBytes() throws ImageException {
-    if (allocated < 0) {
-      Image disk = image.get();
-      try {
-        allocated = disk.allocatedBytes();
-      } catch (ImageException e) {
-        log.fault(e);
-        allocated = Math.min(disk.size(), disk.info().actualSize());
-      }
+    long begin = System.nanoTime();
+    if (allocated < 0 || lastChange() >= walkedAtMillis && begin - walkAgainNanos > 0) {
+      walkedAtMillis = Math.max(1, System.currentTimeMillis());
+      allocated = walk();
+      long end = System.nanoTime();
+      walkAgainNanos = end + Math.max(MIN_REST_NANOS, WALK_SHARE * (end - begin));
     }
     return allocated;
+  }
+
+  /**
+   * Where the map is damaged, what the image file occupies stands in for it: a copier then still
+   * asks for holes, and learns where the damage is.
+   */
+  private long walk() throws ImageException {
+    Image disk = image.get();
+    try {
+      return disk.allocatedBytes();
+    } catch (ImageException e) {
+      log.fault(e);
+      return Math.min(disk.size(), disk.info().actualSize());
+    }
   }
 
   @Override

@@ -17,6 +17,21 @@ public abstract non-sealed class FileNode extends Node {
   /** The unit in bytes a program should read in. */
   public abstract int blockSize() throws ImageException;
 
+  /** Whether {@link #openForWriting} is possible. */
+  public boolean isWritable() {
+    return false;
+  }
+
+  /** Whether what the file shows changes behind the kernel's back: then it may not cache it. */
+  public boolean isUncached() {
+    return false;
+  }
+
   /** The bytes, for reading. */
   public abstract FileContent open() throws ImageException;
+
+  /** The bytes, for reading and writing, of a file that {@link #isWritable}. */
+  public FileContent openForWriting() throws ImageException {
+    throw new IllegalStateException("not writable");
+  }
 }

@@ -6,6 +6,7 @@ import java.io.OutputStreamWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 
@@ -42,19 +43,23 @@ final class JsonFile extends FileNode implements Closeable {
     if (known != null) {
       return known;
     }
+    known = render(image.get(), renderer);
+    rendered = known;
+    return known;
+  }
+
+  static RenderedContent render(Image image, JsonRenderer renderer) throws ImageException {
     try (RenderedContent.Builder out = new RenderedContent.Builder()) {
       Writer writer = new OutputStreamWriter(out, StandardCharsets.US_ASCII);
-      renderer.render(image.get(), writer);
+      renderer.render(image, writer);
       writer.flush();
-      known = out.build();
+      return out.build();
     } catch (ImageException e) {
       throw e;
     } catch (IOException e) {
       throw new ImageException(
-          ErrorKind.IO, image.get().path(0), "could not describe the image: " + e.getMessage(), e);
+          ErrorKind.IO, image.path(0), "could not describe the image: " + e.getMessage(), e);
     }
-    rendered = known;
-    return known;
   }
 
   @Override

@@ -26,29 +26,49 @@ public final class MountTree implements Closeable {
   private final Node root;
   private final List<JsonFile> documents = new ArrayList<>();
 
-  private MountTree(Image image, FaultLog log, boolean isFlat) {
+  /** The disk of a mount that writes, else null. */
+  private final @Nullable LiveDisk live;
+
+  private MountTree(Image image, FaultLog log, boolean isFlat, WritePolicy policy) {
     this.image = image;
     this.log = log;
+    this.live = image.writable() ? new LiveDisk(image, policy) : null;
     Timestamp modified = Timestamp.ofFile(image.path(0));
-    LazyImage disk = new LazyImage(() -> image);
-    this.root =
-        isFlat
-            ? new DiskFile(modified, disk, log)
-            : new Folder(modified, () -> rootFolder(modified, disk));
+    this.root = isFlat ? topDisk(modified, true) : new Folder(modified, () -> rootFolder(modified));
   }
 
   /**
    * The views of {@code image}, which stays the caller's to close.
    *
    * @param log receives what cannot be read
+   * @param policy how to write, if the image is open for writing
    */
-  public static MountTree views(Image image, FaultLog log) {
-    return new MountTree(image, log, false);
+  public static MountTree views(Image image, FaultLog log, WritePolicy policy) {
+    return new MountTree(image, log, false, policy);
   }
 
   /** Nothing but the disk of {@code image}, as the root itself. */
-  public static MountTree flat(Image image, FaultLog log) {
-    return new MountTree(image, log, true);
+  public static MountTree flat(Image image, FaultLog log, WritePolicy policy) {
+    return new MountTree(image, log, true, policy);
+  }
+
+  /** Whether something in it can be written to. */
+  public boolean isWritable() {
+    return live != null;
+  }
+
+  /** Says what keeps bytes back from a disk that can be written to. */
+  public void attach(KernelCache kernel) {
+    if (live != null) {
+      live.attach(kernel);
+    }
+  }
+
+  /** Makes what was written durable, if anything could be. */
+  public void flush() throws ImageException {
+    if (live != null) {
+      live.flush();
+    }
   }
 
   /** The root: a folder, or a file in a flat mount. */
@@ -76,11 +96,31 @@ public final class MountTree implements Closeable {
     return node;
   }
 
-  private Map<String, Node> rootFolder(Timestamp modified, LazyImage disk) {
-    Map<String, Node> children = view(modified, disk);
+  private Map<String, Node> rootFolder(Timestamp modified) {
+    Map<String, Node> children = topView(modified, image, true);
     children.put("snapshots", new Folder(modified, this::snapshots));
     children.put("layers", new Folder(modified, this::layers));
     return children;
+  }
+
+  /** The image itself, as the root or as the first layer, where it may change all the time. */
+  private Map<String, Node> topView(Timestamp modified, Image view, boolean writable) {
+    if (live == null) {
+      return view(modified, new LazyImage(() -> view));
+    }
+    Map<String, Node> children = new LinkedHashMap<>();
+    children.put("disk.raw", topDisk(modified, writable));
+    children.put(
+        "info.json",
+        new LiveJsonFile(modified, live, view, (shown, out) -> InfoJson.write(shown.info(), out)));
+    children.put("map.json", new LiveJsonFile(modified, live, view, MapJson::write));
+    return children;
+  }
+
+  private DiskFile topDisk(Timestamp modified, boolean writable) {
+    return live == null
+        ? new DiskFile(modified, new LazyImage(() -> image), log)
+        : new LiveDiskFile(modified, live, log, writable);
   }
 
   private Map<String, Node> view(Timestamp modified, LazyImage disk) {
@@ -124,18 +164,34 @@ public final class MountTree implements Closeable {
       String path = layer.path(0);
       Timestamp modified = Timestamp.ofFile(path);
       String name = SafeName.of(depth + "-" + Path.of(path).getFileName());
-      children.put(name, new Folder(modified, () -> view(modified, new LazyImage(() -> layer))));
+      boolean isTop = depth == 0;
+      children.put(
+          name,
+          new Folder(
+              modified,
+              () ->
+                  isTop
+                      ? topView(modified, layer, false)
+                      : view(modified, new LazyImage(() -> layer))));
     }
     return children;
   }
 
-  /** Releases what was rendered; the image stays open. */
+  /** Why a flush failed, after which nothing more was written; null if none did. */
+  public @Nullable ImageException failure() {
+    return live == null ? null : live.failure();
+  }
+
+  /** Makes what was written durable and releases what was rendered; the image stays open. */
   @Override
   public void close() throws ImageException {
     synchronized (documents) {
       for (JsonFile document : documents) {
         document.close();
       }
+    }
+    if (live != null) {
+      live.flushNow();
     }
   }
 }

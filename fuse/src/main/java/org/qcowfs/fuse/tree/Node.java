@@ -19,7 +19,7 @@ public abstract sealed class Node permits Folder, FileNode {
   }
 
   /** When what it shows was last changed. */
-  public final Timestamp modified() {
+  public Timestamp modified() {
     return modified;
   }
 }

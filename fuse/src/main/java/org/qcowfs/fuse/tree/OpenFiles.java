@@ -31,14 +31,16 @@ public final class OpenFiles {
     return handle >= 1 && handle <= current.length ? current[(int) handle - 1] : null;
   }
 
-  /** Forgets {@code handle}. */
-  public synchronized void remove(long handle) {
-    if (get(handle) != null) {
+  /** Forgets {@code handle} and returns its file, or null if it was not open. */
+  public synchronized @Nullable FileContent remove(long handle) {
+    FileContent file = get(handle);
+    if (file != null) {
       @Nullable FileContent[] without = files.clone();
       without[(int) handle - 1] = null;
       files = without;
       used.clear((int) handle - 1);
     }
+    return file;
   }
 
   /** How many files are open. */

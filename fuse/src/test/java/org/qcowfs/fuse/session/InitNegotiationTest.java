@@ -14,6 +14,8 @@ class InitNegotiationTest {
   private final ByteBuffer reply =
       ByteBuffer.allocate(WireFormat.INIT_REPLY).order(ByteOrder.nativeOrder());
 
+  private boolean writeback;
+
   private int improve(int kernelMinor, int offered, int error) {
     request.putInt(WireFormat.INIT_IN_MINOR, kernelMinor);
     request.putInt(WireFormat.INIT_IN_FLAGS, offered);
@@ -21,7 +23,7 @@ class InitNegotiationTest {
     reply.putInt(WireFormat.OUT_ERROR, error);
     reply.putInt(WireFormat.INIT_OUT_MINOR, 19);
     reply.putInt(WireFormat.INIT_OUT_FLAGS, LIBFUSE_FLAGS);
-    return InitNegotiation.improve(request, reply, LIBFUSE_REPLY);
+    return InitNegotiation.improve(request, reply, LIBFUSE_REPLY, writeback);
   }
 
   @Test
@@ -59,5 +61,23 @@ class InitNegotiationTest {
   @Test
   void leavesARefusalAlone() {
     assertThat(improve(45, -1, -71)).isEqualTo(LIBFUSE_REPLY);
+  }
+
+  @Test
+  void keepsTheWritebackCacheForThoseWhoWantIt() {
+    improve(45, -1, 0);
+    assertThat(reply.getInt(WireFormat.INIT_OUT_FLAGS) & WireFormat.FUSE_WRITEBACK_CACHE).isZero();
+
+    writeback = true;
+    improve(45, -1, 0);
+    assertThat(reply.getInt(WireFormat.INIT_OUT_FLAGS) & WireFormat.FUSE_WRITEBACK_CACHE)
+        .isNotZero();
+  }
+
+  @Test
+  void neverLetsTheKernelCutTheDiskByItself() {
+    improve(45, -1, 0);
+
+    assertThat(reply.getInt(WireFormat.INIT_OUT_FLAGS) & WireFormat.FUSE_ATOMIC_O_TRUNC).isZero();
   }
 }

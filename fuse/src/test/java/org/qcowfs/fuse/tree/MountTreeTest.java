@@ -47,7 +47,7 @@ class MountTreeTest {
   }
 
   private MountTree views() {
-    return MountTree.views(image, new FaultLog(log::add));
+    return MountTree.views(image, new FaultLog(log::add), WritePolicy.DEFAULT);
   }
 
   private static FileNode file(MountTree tree, String path) {
@@ -119,7 +119,7 @@ class MountTreeTest {
 
   @Test
   void aFlatTreeIsTheDiskAlone() throws ImageException {
-    MountTree tree = MountTree.flat(image, new FaultLog(log::add));
+    MountTree tree = MountTree.flat(image, new FaultLog(log::add), WritePolicy.DEFAULT);
     assertThat(tree.find("/")).isInstanceOf(FileNode.class);
     assertThat(((FileNode) tree.root()).size()).isEqualTo(SIZE);
     assertThat(tree.find("/disk.raw")).isNull();

@@ -66,7 +66,12 @@ record Fio(String name, String mode, String block, int jobs, boolean direct) {
     } else if (mode.equals("randread")) {
       command.add("--io_size=" + (64 << 20));
     }
-    Run.Result result = Run.run(Run.PATIENCE, command).orFail();
+    Run.Result result = Run.run(Run.PATIENCE, command);
+    if (result.exitCode() != 0) {
+      // Not orFail(): the report is a few hundred lines, and what went wrong is in two of them.
+      String told = result.out().lines().filter(l -> l.startsWith("fio:")).toList().toString();
+      throw new AssertionError(String.join(" ", command) + "\n" + result.err() + told);
+    }
     try {
       JsonObject report =
           (JsonObject) Json.parse(result.out().substring(result.out().indexOf('{')));

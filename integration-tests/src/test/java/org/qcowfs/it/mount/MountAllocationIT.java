@@ -69,7 +69,9 @@ class MountAllocationIT {
       try (Image image = Images.open(file.toString(), OpenOptions.readOnly())) {
         ImageMount mount =
             ImageMount.start(
-                image, new MountOptions(point, file.toString(), List.of()), System.err::println);
+                image,
+                new MountOptions(point, file.toString(), null, List.of()),
+                System.err::println);
         try {
           Path disk = point.resolve("disk.raw");
           // Warm: classes, the metadata cache, compiled code, the thread-local mapping.

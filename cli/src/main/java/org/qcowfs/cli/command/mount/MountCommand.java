@@ -21,6 +21,9 @@ import org.qcowfs.fuse.MountException;
 import org.qcowfs.fuse.MountOptions;
 import org.qcowfs.fuse.system.MountRecord;
 import org.qcowfs.fuse.system.MountRecords;
+import org.qcowfs.fuse.tree.CacheMode;
+import org.qcowfs.fuse.tree.DetectZeroes;
+import org.qcowfs.fuse.tree.WritePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -34,8 +37,8 @@ import picocli.CommandLine.Parameters;
       "Mounts an image on an empty folder, which then holds the disk (disk.raw), its description"
           + " (info.json, map.json), one folder per snapshot (snapshots/) and one per layer of the"
           + " backing chain (layers/).",
-      "On an empty regular file it mounts the flat disk alone. Nothing is ever written to the"
-          + " image."
+      "On an empty regular file it mounts the flat disk alone. Without --rw nothing is ever written"
+          + " to the image."
     })
 public final class MountCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "IMAGE", description = "The image file.")
@@ -57,6 +60,58 @@ public final class MountCommand implements Callable<Integer> {
       paramLabel = "FMT",
       description = "The image's format: qcow2 or raw (default: found out).")
   private @Nullable String format;
+
+  @Option(names = "--rw", description = "Let disk.raw be written to: into the image itself.")
+  private boolean readWrite;
+
+  @Option(
+      names = "--overlay",
+      paramLabel = "FILE",
+      arity = "0..1",
+      preprocessor = AttachedValue.class,
+      description = {
+        "Let disk.raw be written to: into the qcow2 overlay FILE above the image, made if it is not"
+            + " there. The image is never opened for writing.",
+        "Without =FILE the overlay is a temporary one in $TMPDIR (/var/tmp), gone after the"
+            + " unmount."
+      })
+  private @Nullable String overlay;
+
+  @Option(
+      names = "--overlay-options",
+      paramLabel = "OPTIONS",
+      converter = OverlayOptionsConverter.class,
+      description =
+          "For a new overlay: cluster_size=SIZE, extended_l2=on|off, size=SIZE, with commas"
+              + " between.")
+  private @Nullable OverlayOptions overlayOptions;
+
+  @Option(
+      names = "--cache",
+      paramLabel = "MODE",
+      defaultValue = "writeback",
+      converter = CacheModeConverter.class,
+      description =
+          "writeback (default), writethrough, none, directsync or unsafe, as for QEMU. In the"
+              + " first and the last the kernel reports a write past the end of the disk at fsync"
+              + " or close.")
+  private CacheMode cache = CacheMode.WRITEBACK;
+
+  @Option(
+      names = "--discard",
+      paramLabel = "MODE",
+      defaultValue = "unmap",
+      converter = DiscardConverter.class,
+      description = "Whether holes punched into disk.raw free space: unmap (default) or ignore.")
+  private Discard discard = Discard.UNMAP;
+
+  @Option(
+      names = "--detect-zeroes",
+      paramLabel = "MODE",
+      defaultValue = "off",
+      converter = DetectZeroesConverter.class,
+      description = "Store written zeroes as zeroes: off (default), on, or unmap to free space.")
+  private DetectZeroes detectZeroes = DetectZeroes.OFF;
 
   @Option(
       names = {"-U", "--force-share"},
@@ -108,8 +163,14 @@ public final class MountCommand implements Callable<Integer> {
     // Absolute, because a process in the background has no current folder.
     Path file = absolute(image);
     Path mountPoint = mountPoint(directory);
+    boolean writable = readWrite || overlay != null;
+    checkClashes();
     MountOptions mountOptions =
-        new MountOptions(mountPoint, file.toString(), MountOptionList.parse(options));
+        new MountOptions(
+            mountPoint,
+            file.toString(),
+            writable ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes) : null,
+            MountOptionList.parse(options, writable));
     MountLog log = log();
     OpenOptions open =
         OpenOptions.readOnly()
@@ -118,13 +179,17 @@ public final class MountCommand implements Callable<Integer> {
             .withBackingPolicy(backing)
             .withCacheBytes(cacheBytes)
             .withWarnings(line -> log.accept("warning: " + line));
-    try (Image disk = Images.open(file.toString(), open)) {
+    MountRecord record = null;
+    Image disk = open(file, open);
+    ImageException failure = null;
+    try {
       StopSignals signals = StopSignals.install(log);
       ImageMount mount = ImageMount.start(disk, mountOptions, log);
       signals.stops(mount);
+      record = record(mount, file, mountPoint, background == null ? "stderr" : log.place());
       List<Path> notes = List.of();
       try {
-        notes = writeNotes(mount, file, mountPoint, background == null ? "stderr" : log.place());
+        notes = writeNotes(record);
         announce(mountPoint, background, log);
         if (background != null) {
           log.leaveTerminal();
@@ -141,10 +206,56 @@ public final class MountCommand implements Callable<Integer> {
           mount.unmount();
         }
       }
+      failure = mount.failure();
     } catch (MountException e) {
       throw new CommandException(String.valueOf(e.getMessage()));
+    } finally {
+      try {
+        disk.close();
+      } catch (ImageException e) {
+        failure = failure == null ? e : failure;
+      }
+      if (failure != null) {
+        reportLoss(record, failure, log);
+      }
     }
-    return 0;
+    return failure == null ? 0 : 1;
+  }
+
+  private void checkClashes() throws CommandException {
+    if (readWrite && overlay != null) {
+      throw new CommandException("--rw and --overlay exclude each other");
+    }
+    if (overlayOptions != null && overlay == null) {
+      throw new CommandException("--overlay-options needs --overlay");
+    }
+    if (readWrite && forceShare) {
+      throw new CommandException("--force-share goes with reading only, not with --rw");
+    }
+  }
+
+  private Image open(Path file, OpenOptions options) throws ImageException, CommandException {
+    if (overlay == null) {
+      return Images.open(file.toString(), options.withWritable(readWrite));
+    }
+    OverlayOptions wanted = overlayOptions == null ? OverlayOptions.DEFAULT : overlayOptions;
+    return overlay.isEmpty()
+        ? Overlay.openTemporary(file, wanted, options)
+        : Overlay.open(absolute(overlay), file, overlayOptions, options);
+  }
+
+  /** Not all that was written is in the image: the log, the umount command and we say so. */
+  private static void reportLoss(
+      @Nullable MountRecord record, ImageException failure, MountLog log) {
+    String message = "what was written last is lost: " + failure.getMessage();
+    log.accept(message);
+    if (record != null) {
+      try {
+        MountRecords.writeFailure(record, message);
+      } catch (IOException e) {
+        log.accept("the umount command will not know: " + Escape.text("" + e));
+      }
+    }
   }
 
   private MountLog log() throws CommandException {
@@ -168,19 +279,20 @@ public final class MountCommand implements Callable<Integer> {
     return MountPoints.real(absolute(name));
   }
 
-  /** What other commands and scripts find the mount by; returns the files, to be removed. */
-  private List<Path> writeNotes(ImageMount mount, Path file, Path mountPoint, String log)
-      throws CommandException {
-    List<Path> written = new ArrayList<>();
+  private static MountRecord record(ImageMount mount, Path file, Path mountPoint, String log) {
     ProcessHandle self = ProcessHandle.current();
-    MountRecord record =
-        new MountRecord(
-            self.pid(),
-            MountRecord.startOf(self),
-            file.toString(),
-            mountPoint.toString(),
-            mount.device(),
-            log);
+    return new MountRecord(
+        self.pid(),
+        MountRecord.startOf(self),
+        file.toString(),
+        mountPoint.toString(),
+        mount.device(),
+        log);
+  }
+
+  /** What other commands and scripts find the mount by; returns the files, to be removed. */
+  private List<Path> writeNotes(MountRecord record) throws CommandException {
+    List<Path> written = new ArrayList<>();
     try {
       written.add(MountRecords.write(record));
     } catch (IOException e) {
@@ -190,7 +302,7 @@ public final class MountCommand implements Callable<Integer> {
     if (pidFile != null) {
       Path absolute = pidFile.toAbsolutePath();
       try {
-        Files.writeString(absolute, self.pid() + "\n");
+        Files.writeString(absolute, record.pid() + "\n");
       } catch (IOException e) {
         written.forEach(MountCommand::deleteQuietly);
         throw new CommandException("Could not write the pid file: " + Escape.text("" + e));

@@ -9,17 +9,27 @@ final class MountOptionList {
   private MountOptionList() {}
 
   /**
-   * The options for libfuse, in order; {@code ro} and {@code defaults} are what we do anyway.
+   * The options for libfuse, in order; those that change nothing left out.
    *
-   * @throws CommandException for {@code rw}
+   * @param writable whether {@code rw} goes without saying, or else {@code ro}
+   * @throws CommandException for the other of the two
    */
-  static List<String> parse(List<String> arguments) throws CommandException {
+  static List<String> parse(List<String> arguments, boolean writable) throws CommandException {
     List<String> options = new ArrayList<>();
     for (String argument : arguments) {
       for (String option : argument.split("(?<!\\\\),")) {
         switch (option) {
-          case "", "ro", "defaults" -> {}
-          case "rw" -> throw new CommandException("option 'rw': mounts are read-only");
+          case "", "defaults" -> {}
+          case "ro" -> {
+            if (writable) {
+              throw new CommandException("-o ro goes with neither --rw nor --overlay");
+            }
+          }
+          case "rw" -> {
+            if (!writable) {
+              throw new CommandException("-o rw needs --rw or --overlay");
+            }
+          }
           default -> options.add(option);
         }
       }

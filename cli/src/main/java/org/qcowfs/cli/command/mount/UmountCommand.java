@@ -2,7 +2,6 @@ package org.qcowfs.cli.command.mount;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.fuse.MountException;
@@ -20,7 +19,8 @@ import picocli.CommandLine.Parameters;
     mixinStandardHelpOptions = true,
     footer = {"", "Example:", "  qcowfs umount /mnt/vm"},
     description = {
-      "Unmounts, and returns when the image is closed.",
+      "Unmounts, and returns when all that was written is in the image and the image is closed; 1 if"
+          + " that failed.",
       "A busy mount stays, and the message says who uses it. A mount whose process was killed is"
           + " cleaned up."
     })
@@ -54,14 +54,18 @@ public final class UmountCommand implements Callable<Integer> {
     } catch (MountException e) {
       throw new CommandException(String.valueOf(e.getMessage()));
     }
-    if (!lazy) {
+    if (!lazy && record != null) {
       waitFor(record);
+      String failure = MountRecords.takeFailure(record);
+      if (failure != null) {
+        throw new CommandException(failure);
+      }
     }
     return 0;
   }
 
-  private static void waitFor(@Nullable MountRecord record) throws InterruptedException {
-    while (record != null && record.isServed()) {
+  private static void waitFor(MountRecord record) throws InterruptedException {
+    while (record.isServed()) {
       // Nothing announces the end of a process that is not a child.
       Thread.sleep(POLL_MILLIS);
     }

@@ -10,19 +10,23 @@ import org.qcowfs.cli.CommandException;
 class MountOptionListTest {
   @Test
   void splitsAtCommasThatAreNotQuoted() throws CommandException {
-    assertThat(MountOptionList.parse(List.of("allow_other,uid=5", "fsname=a\\,b")))
+    assertThat(MountOptionList.parse(List.of("allow_other,uid=5", "fsname=a\\,b"), false))
         .containsExactly("allow_other", "uid=5", "fsname=a\\,b");
   }
 
   @Test
   void dropsWhatIsSoAnyway() throws CommandException {
-    assertThat(MountOptionList.parse(List.of("defaults,ro", ""))).isEmpty();
+    assertThat(MountOptionList.parse(List.of("defaults,ro", ""), false)).isEmpty();
   }
 
   @Test
-  void refusesToWrite() {
-    assertThatThrownBy(() -> MountOptionList.parse(List.of("rw")))
+  void readOnlyOrReadWriteMustNotContradictTheMount() throws CommandException {
+    assertThat(MountOptionList.parse(List.of("rw"), true)).isEmpty();
+    assertThatThrownBy(() -> MountOptionList.parse(List.of("rw"), false))
         .isInstanceOf(CommandException.class)
-        .hasMessage("option 'rw': mounts are read-only");
+        .hasMessage("-o rw needs --rw or --overlay");
+    assertThatThrownBy(() -> MountOptionList.parse(List.of("ro"), true))
+        .isInstanceOf(CommandException.class)
+        .hasMessage("-o ro goes with neither --rw nor --overlay");
   }
 }

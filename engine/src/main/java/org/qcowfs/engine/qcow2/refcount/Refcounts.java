@@ -323,6 +323,11 @@ public final class Refcounts {
     }
     space.claim(hostOffset, geometry.clusterSize());
     space.writeZeroes(hostOffset, geometry.clusterSize());
+    // Not read back from the file: a read that failed here would leave a block nobody counts.
+    long slice = cluster / countsPerSlice;
+    long inBlock = (cluster % countsPerBlock) / countsPerSlice * sliceBytes;
+    cached[(int) (slice & CACHED_SLICES - 1)] =
+        new BlockSlice(slice, hostOffset + inBlock, ByteBuffer.wrap(new byte[sliceBytes]));
     metadata.add(hostOffset, geometry.clusterSize());
     table[(int) index] = hostOffset;
     dirtyTable.set((int) index * 8 / TABLE_SECTOR);

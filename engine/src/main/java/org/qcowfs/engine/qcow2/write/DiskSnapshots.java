@@ -176,6 +176,13 @@ final class DiskSnapshots {
   }
 
   private void change(Operation operation) throws ImageException {
+    if (externalData) {
+      // Clusters there have no refcounts: a snapshot would share its data with the disk.
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED,
+          file.path(),
+          "an image with an external data file cannot have internal snapshots");
+    }
     String fault = snapshots.fault();
     if (fault != null) {
       throw ImageException.corrupt(file.path(), fault + "; repair the image first");

@@ -25,6 +25,9 @@ import org.qcowfs.engine.qcow2.refcount.Refcounts;
  * <p><b>Thread safety:</b> safe; callers that arrive while a flush runs share the next one.
  */
 final class FlushPath {
+  /** Dirty metadata that starts a flush of its own accord. */
+  private static final long MAX_DIRTY_BYTES = 4 << 20;
+
   /** Copies of metadata on their way to the file. */
   private static final class Batch {
     private DataBuffer bytes = DataBuffer.allocate(1 << 16);
@@ -137,6 +140,20 @@ final class FlushPath {
       covered = covers;
     } finally {
       flushLock.unlock();
+    }
+  }
+
+  /** Flushes if more metadata waits than memory should hold. */
+  void flushIfLarge() throws ImageException {
+    boolean large;
+    metadataLock.lock();
+    try {
+      large = refcounts.dirtyBytes() + tables.dirtyBytes() > MAX_DIRTY_BYTES;
+    } finally {
+      metadataLock.unlock();
+    }
+    if (large) {
+      flush();
     }
   }
 

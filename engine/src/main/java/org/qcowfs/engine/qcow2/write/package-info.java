@@ -3,7 +3,7 @@
  *
  * <h2>How it works</h2>
  *
- * {@link org.qcowfs.engine.qcow2.write.WritableDisk} takes a guest write apart by cluster. What is
+ * {@link org.qcowfs.engine.qcow2.write.WritePath} takes a guest write apart by cluster. What is
  * ours alone is written in place. Otherwise host clusters are allocated, filled (head and tail from
  * whatever was visible before, {@link org.qcowfs.engine.qcow2.write.ClusterFill}) and only then
  * linked into the L2 table. Changed metadata stays in memory ({@link

@@ -1,0 +1,247 @@
+package org.qcowfs.engine.qcow2.write;
+
+import java.util.concurrent.locks.ReentrantLock;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.layer.WritableLayer.GuestReader;
+import org.qcowfs.engine.qcow2.cache.Slice;
+import org.qcowfs.engine.qcow2.format.Geometry;
+import org.qcowfs.engine.qcow2.format.Header;
+import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
+import org.qcowfs.engine.qcow2.refcount.HostSpace;
+import org.qcowfs.engine.qcow2.refcount.MetadataMap;
+import org.qcowfs.engine.qcow2.refcount.Refcounts;
+
+/**
+ * What the write, zero and preallocation paths share: what an L2 entry says about who owns a
+ * cluster, and the allocation of clusters and L2 tables.
+ *
+ * <p><b>Thread safety:</b> safe; methods about an entry want its guest range locked.
+ */
+final class Clusters {
+  final HostFile file;
+  final HostFile dataFile;
+  final boolean externalData;
+  final Header header;
+  final Geometry geometry;
+  final long clusterSize;
+  final boolean hasBacking;
+  final GuestReader visible;
+  final ActiveTables tables;
+  final ReentrantLock metadataLock;
+  final RangeLocks ranges;
+  private final MetadataMap metadata;
+  private final MetadataGuard guard;
+  private final HostSpace space;
+  private final Refcounts refcounts;
+  private final PendingFrees frees;
+  private final FlushPath flushPath;
+
+  Clusters(
+      HostFile file,
+      HostFile dataFile,
+      Header header,
+      GuestReader visible,
+      ActiveTables tables,
+      ReentrantLock metadataLock,
+      RangeLocks ranges,
+      MetadataMap metadata,
+      MetadataGuard guard,
+      HostSpace space,
+      Refcounts refcounts,
+      PendingFrees frees,
+      FlushPath flushPath) {
+    this.file = file;
+    this.dataFile = dataFile;
+    this.externalData = file != dataFile;
+    this.header = header;
+    this.geometry = Geometry.of(header);
+    this.clusterSize = geometry.clusterSize();
+    this.hasBacking = header.backingName() != null;
+    this.visible = visible;
+    this.tables = tables;
+    this.metadataLock = metadataLock;
+    this.ranges = ranges;
+    this.metadata = metadata;
+    this.guard = guard;
+    this.space = space;
+    this.refcounts = refcounts;
+    this.frees = frees;
+    this.flushPath = flushPath;
+  }
+
+  /** Allocated clusters, of no use to anybody but the thread that asked. */
+  record Allocation(long hostOffset, long clusters, boolean fresh) {}
+
+  RangeLocks.Range lock(long guestOffset, long length, boolean exclusive) {
+    return ranges.lock(
+        guestOffset >>> geometry.clusterBits(),
+        guestOffset + length - 1 >>> geometry.clusterBits(),
+        exclusive);
+  }
+
+  void checkWrite(long hostOffset, long length) throws ImageException {
+    if (!externalData) {
+      metadata.checkWrite(hostOffset, length);
+    }
+  }
+
+  boolean hasHost(long word) {
+    return (word & Geometry.OFFSET_MASK) != 0 || externalData && (word & Geometry.COPIED) != 0;
+  }
+
+  /** An entry that reads would refuse is not written through either. */
+  void checkEntry(long word, long guestOffset) throws ImageException {
+    if (!isSound(word)) {
+      throw ImageException.corrupt(
+          file.path(),
+          String.format(
+              "L2 entry of guest offset 0x%x is 0x%x, not writable; repair the image",
+              guestOffset, word));
+    }
+  }
+
+  boolean isSound(long word) {
+    return (word & Geometry.COMPRESSED) != 0
+        || (word & Geometry.L2_RESERVED) == 0
+            && geometry.inCluster(word & Geometry.OFFSET_MASK) == 0;
+  }
+
+  /** The L2 slice of a guest offset whose L2 table exists. */
+  Slice slice(long guestOffset) throws ImageException {
+    Slice cached = tables.cachedL2(guestOffset);
+    if (cached != null) {
+      return cached;
+    }
+    metadataLock.lock();
+    try {
+      return tables.l2SliceAt(guestOffset);
+    } finally {
+      metadataLock.unlock();
+    }
+  }
+
+  boolean needsCluster(long word) {
+    return (word & Geometry.COMPRESSED) != 0 || (word & Geometry.COPIED) == 0 || !hasHost(word);
+  }
+
+  Allocation allocate(long most) throws ImageException {
+    while (true) {
+      metadataLock.lock();
+      try {
+        long host = refcounts.allocate(most);
+        if (host != 0) {
+          return new Allocation(host, refcounts.allocatedRun(), refcounts.allocatedFresh());
+        }
+      } finally {
+        metadataLock.unlock();
+      }
+      growRefcountTable();
+    }
+  }
+
+  private void growRefcountTable() throws ImageException {
+    flushPath.lock().lock();
+    try {
+      metadataLock.lock();
+      try {
+        flushPath.checkState();
+        refcounts.growTable();
+        guard.refcountTableMoved(refcounts.tableOffset(), refcounts.tableEntries());
+      } catch (ImageException e) {
+        if (e.kind() == ErrorKind.FAILED) {
+          flushPath.fail();
+        }
+        throw e;
+      } finally {
+        metadataLock.unlock();
+      }
+    } finally {
+      flushPath.lock().unlock();
+    }
+  }
+
+  /** Gives back clusters that were never linked. */
+  void release(long hostOffset, long clusters) throws ImageException {
+    metadataLock.lock();
+    try {
+      refcounts.change(hostOffset, clusters << geometry.clusterBits(), -1);
+    } finally {
+      metadataLock.unlock();
+    }
+  }
+
+  /** The bits of the subclusters between two offsets in a cluster, both multiples. */
+  long subclusters(long from, long to) {
+    int first = (int) (from >>> geometry.subclusterBits());
+    int count = (int) (to - from >>> geometry.subclusterBits());
+    return ((1L << count) - 1) << first;
+  }
+
+  /** The reference an old entry held is gone from memory. */
+  void letGo(long oldWord) {
+    if ((oldWord & Geometry.COMPRESSED) != 0) {
+      long descriptor = oldWord & ~(Geometry.COMPRESSED | Geometry.COPIED);
+      frees.unlinked(geometry.compressedOffset(descriptor), geometry.compressedBytes(descriptor));
+    } else if (!externalData && (oldWord & Geometry.OFFSET_MASK) != 0) {
+      frees.unlinked(oldWord & Geometry.OFFSET_MASK, clusterSize);
+    }
+  }
+
+  /** Makes sure that the L2 table of a guest offset exists and is ours alone. */
+  void ownL2Table(long guestOffset) throws ImageException {
+    if ((tables.l1Entry(guestOffset) & Geometry.COPIED) != 0) {
+      return;
+    }
+    while (true) {
+      metadataLock.lock();
+      try {
+        long entry = tables.l1Entry(guestOffset);
+        if ((entry & Geometry.COPIED) != 0) {
+          return; // another thread, in another cluster of this table, came first
+        }
+        long old = entry & Geometry.OFFSET_MASK;
+        if ((entry & Geometry.L1_RESERVED) != 0 || geometry.inCluster(old) != 0) {
+          throw ImageException.corrupt(
+              file.path(),
+              String.format(
+                  "L1 entry of guest offset 0x%x is 0x%x, not writable; repair the image",
+                  guestOffset, entry));
+        }
+        long table = refcounts.allocate(1);
+        if (table != 0) {
+          linkL2Table(guestOffset, old, table);
+          return;
+        }
+      } finally {
+        metadataLock.unlock();
+      }
+      growRefcountTable();
+    }
+  }
+
+  private void linkL2Table(long guestOffset, long old, long table) throws ImageException {
+    boolean linked = false;
+    try {
+      if (old == 0) {
+        space.writeZeroes(table, clusterSize);
+        tables.setL1Entry(guestOffset, table | Geometry.COPIED);
+      } else {
+        tables.moveL2Table(guestOffset, old, table);
+        frees.unlinked(old, clusterSize);
+      }
+      metadata.add(table, clusterSize);
+      linked = true;
+    } finally {
+      if (!linked) {
+        refcounts.change(table, clusterSize, -1);
+      }
+    }
+  }
+
+  /** An external data file ends with the disk; in the image itself clusters are filled whole. */
+  long fillBound(long to) {
+    return externalData ? Math.min(to, header.size()) : to;
+  }
+}
