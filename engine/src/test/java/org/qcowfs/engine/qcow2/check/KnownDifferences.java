@@ -15,7 +15,8 @@ final class KnownDifferences {
     if (qemu.code() < 0) {
       return null;
     }
-    if (qemu.code() == 1 && (opensOtherFiles(qemu.message())
+    if (qemu.code() == 1
+        && (opensOtherFiles(qemu.message())
             || qemu.message().contains("'encrypt.key-secret' is required")
             || rawBitWithoutDataFile(image)
             || endMarkerHasLength(image, qemu))) {
