@@ -3,6 +3,7 @@ package org.qcowfs.cli;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.command.CheckCommand;
 import org.qcowfs.cli.command.Command;
 import org.qcowfs.cli.command.CompletionCommand;
 import org.qcowfs.cli.command.DemoCommand;
@@ -21,7 +22,16 @@ public final class Commands {
   /** All commands in the order of the help. */
   public static List<String> names() {
     return List.of(
-        "mount", "umount", "mounts", "info", "map", "snapshot", "demo", "completion", "man");
+        "mount",
+        "umount",
+        "mounts",
+        "info",
+        "map",
+        "check",
+        "snapshot",
+        "demo",
+        "completion",
+        "man");
   }
 
   /** A command with its own quick parser, or null. */
@@ -29,6 +39,7 @@ public final class Commands {
     return switch (name) {
       case "info" -> new InfoCommand();
       case "map" -> new MapCommand();
+      case "check" -> new CheckCommand();
       case "snapshot" -> new SnapshotCommand();
       case "demo" -> new DemoCommand();
       case "completion" -> new CompletionCommand();

@@ -24,6 +24,7 @@ final class Training {
         run("info", output, "--backing-chain", image);
         run("map", output, image);
         run("map", output, "--start-offset=1k", "-l", "512", image);
+        run("check", "-U", output, image);
         run("snapshot", "-l", output, image);
       }
     }

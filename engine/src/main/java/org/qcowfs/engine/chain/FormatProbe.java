@@ -9,14 +9,14 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 
 /** Guesses a file's format from its first bytes. */
-final class FormatProbe {
+public final class FormatProbe {
   private FormatProbe() {}
 
   /**
    * Returns {@code qcow2}, {@code raw}, or the name of a format that is recognised but not
    * supported.
    */
-  static String probe(HostFile file) throws ImageException {
+  public static String probe(HostFile file) throws ImageException {
     DataBuffer head = DataBuffer.allocate(512, 8);
     int got = file.read(0, head, 0, 512);
     if (Qcow2Opener.probe(head, got)) {

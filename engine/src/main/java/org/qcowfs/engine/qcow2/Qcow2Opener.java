@@ -78,6 +78,13 @@ public final class Qcow2Opener {
 
   /** Reads and judges the header of a file that claims to be qcow2. */
   public static Header readHeader(HostFile file) throws ImageException {
+    Header header = decodeHeader(file);
+    HeaderValidator.validate(file.path(), file.length(), header);
+    return header;
+  }
+
+  /** Reads the header of a file that claims to be qcow2; its fields are not judged yet. */
+  public static Header decodeHeader(HostFile file) throws ImageException {
     long length = file.length();
     DataBuffer head = DataBuffer.allocate(512, 8);
     int got = file.read(0, head, 0, 512);
@@ -104,9 +111,7 @@ public final class Qcow2Opener {
       got = file.read(0, head, 0, 1 << clusterBits);
     }
     head.bytes().limit(got);
-    Header header = HeaderCodec.decode(head.bytes());
-    HeaderValidator.validate(file.path(), length, header);
-    return header;
+    return HeaderCodec.decode(head.bytes());
   }
 
   private static void refuseUnsafeWrites(HostFile file, Header header) throws ImageException {

@@ -11,11 +11,13 @@ public final class HeaderValidator {
   private final String file;
   private final long fileLength;
   private final Header header;
+  private final boolean checking;
 
-  private HeaderValidator(String file, long fileLength, Header header) {
+  private HeaderValidator(String file, long fileLength, Header header, boolean checking) {
     this.file = file;
     this.fileLength = fileLength;
     this.header = header;
+    this.checking = checking;
   }
 
   /**
@@ -25,19 +27,30 @@ public final class HeaderValidator {
    *     {@code CORRUPT} for what contradicts the specification
    */
   public static void validate(String file, long fileLength, Header header) throws ImageException {
-    HeaderValidator rules = new HeaderValidator(file, fileLength, header);
-    rules.version();
-    rules.clusterSize();
-    rules.headerLength();
-    rules.backingName();
-    rules.extensions();
-    rules.features();
-    rules.refcountWidth();
-    rules.encryption();
-    rules.compression();
-    rules.refcountTable();
-    rules.virtualSize();
-    rules.l1Table();
+    new HeaderValidator(file, fileLength, header, false).all();
+  }
+
+  /**
+   * As {@link #validate}, but without the rules whose breach a check counts and reports itself:
+   * tables outside the file, over each other or over the header, and a missing refcount table.
+   */
+  public static void validateForCheck(String file, Header header) throws ImageException {
+    new HeaderValidator(file, Long.MAX_VALUE, header, true).all();
+  }
+
+  private void all() throws ImageException {
+    version();
+    clusterSize();
+    headerLength();
+    backingName();
+    extensions();
+    features();
+    refcountWidth();
+    encryption();
+    compression();
+    refcountTable();
+    virtualSize();
+    l1Table();
   }
 
   private void version() throws ImageException {
@@ -75,7 +88,7 @@ public final class HeaderValidator {
               + header.clusterSize()
               + ")");
     }
-    if (length % 8 != 0) {
+    if (length % 8 != 0 && !checking) {
       throw corrupt(
           "qcow2 header length invalid (header_length at 0x64 is "
               + length
@@ -89,7 +102,8 @@ public final class HeaderValidator {
     if (offset == 0) {
       return; // QEMU ignores the length then
     }
-    if (Long.compareUnsigned(offset, header.clusterSize()) > 0 || offset < header.headerLength()) {
+    if (Long.compareUnsigned(offset, header.clusterSize()) > 0
+        || !checking && offset < header.headerLength()) {
       throw corrupt(
           String.format(
               "Invalid backing file offset (backing_file_offset at 0x8 is 0x%x; expected 0x%x to"
@@ -176,7 +190,7 @@ public final class HeaderValidator {
   private void refcountTable() throws ImageException {
     long clusters = header.refcountTableClusters();
     long bytes = clusters << header.clusterBits();
-    if (clusters == 0) {
+    if (clusters == 0 && !checking) {
       throw corrupt(
           "Image does not contain a reference count table (header, refcount_table_clusters at 0x38"
               + " is 0)");
@@ -231,7 +245,8 @@ public final class HeaderValidator {
       tableOffset("Active L1 table", "l1_table_offset at 0x28", header.l1Offset(), entries * 8);
       long refcountTableBytes = header.refcountTableClusters() << header.clusterBits();
       long l1End = header.l1Offset() + entries * 8;
-      if (header.l1Offset() < header.refcountTableOffset() + refcountTableBytes
+      if (!checking
+          && header.l1Offset() < header.refcountTableOffset() + refcountTableBytes
           && header.refcountTableOffset() < l1End) {
         throw corrupt(
             String.format(
@@ -250,7 +265,7 @@ public final class HeaderValidator {
       wrong = "expected a multiple of the cluster size " + header.clusterSize();
     } else if (offset < 0 || offset > Long.MAX_VALUE - bytes || offset >= fileLength) {
       wrong = "past the end of the file (" + fileLength + " bytes)";
-    } else if (offset < header.clusterSize()) {
+    } else if (offset < header.clusterSize() && !checking) {
       wrong = "which overlaps the header";
     } else {
       return;

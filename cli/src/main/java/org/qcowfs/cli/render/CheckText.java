@@ -1,0 +1,49 @@
+package org.qcowfs.cli.render;
+
+import java.io.IOException;
+import org.qcowfs.engine.qcow2.check.CheckResult;
+
+/** What a check counted, in qemu-img's words. */
+public final class CheckText {
+  private CheckText() {}
+
+  /** The verdict, how full the image is, and where it ends. */
+  public static void write(CheckResult result, Appendable out) throws IOException {
+    if (result.corruptions() == 0 && result.leaks() == 0 && result.checkErrors() == 0) {
+      out.append("No errors were found on the image.\n");
+    }
+    if (result.corruptions() != 0) {
+      out.append("\n")
+          .append(Long.toString(result.corruptions()))
+          .append(" errors were found on the image.\n")
+          .append("Data may be corrupted, or further writes to the image may corrupt it.\n");
+    }
+    if (result.leaks() != 0) {
+      out.append("\n")
+          .append(Long.toString(result.leaks()))
+          .append(" leaked clusters were found on the image.\n")
+          .append("This means waste of disk space, but no harm to data.\n");
+    }
+    if (result.checkErrors() != 0) {
+      out.append("\n")
+          .append(Long.toString(result.checkErrors()))
+          .append(" internal errors have occurred during the check.\n");
+    }
+    long total = result.totalClusters();
+    long allocated = result.allocatedClusters();
+    if (total != 0 && allocated != 0) {
+      out.append(Long.toString(allocated)).append('/').append(Long.toString(total)).append(" = ");
+      percent(allocated, total, " allocated, ", out);
+      percent(result.fragmentedClusters(), allocated, " fragmented, ", out);
+      percent(result.compressedClusters(), allocated, " compressed clusters\n", out);
+    }
+    if (result.imageEndOffset() != 0) {
+      out.append("Image end offset: ").append(Long.toString(result.imageEndOffset())).append('\n');
+    }
+  }
+
+  private static void percent(long part, long whole, String what, Appendable out)
+      throws IOException {
+    out.append(String.format(java.util.Locale.ROOT, "%.2f%%", part * 100.0 / whole)).append(what);
+  }
+}

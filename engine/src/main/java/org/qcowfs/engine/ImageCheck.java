@@ -1,0 +1,50 @@
+package org.qcowfs.engine;
+
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.chain.FormatProbe;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Checker;
+import org.qcowfs.engine.qcow2.check.Finding;
+
+/**
+ * An image that was checked.
+ *
+ * @param format its format
+ * @param result what was counted; null if the format has no metadata to check
+ */
+public record ImageCheck(String format, @Nullable CheckResult result) {
+  /**
+   * Checks an image's metadata; nothing but the image file itself is opened.
+   *
+   * @param path a regular file or block device
+   * @param options its format, whether to share it with a writer, and who is told of warnings
+   * @param findings told of each finding as it is made
+   * @throws ImageException if the file cannot be opened as an image at all
+   */
+  public static ImageCheck run(String path, OpenOptions options, Consumer<Finding> findings)
+      throws ImageException {
+    try (HostFile file = HostFiles.POSIX.open(path, false)) {
+      HostFiles.POSIX.lock(file, options.forceShare(), options.warnings());
+      String named = options.format();
+      String format = named == null ? FormatProbe.probe(file) : named;
+      return switch (format) {
+        case "qcow2" -> new ImageCheck(format, Checker.check(file, findings));
+        case "raw" -> new ImageCheck(format, null);
+        default ->
+            throw new ImageException(
+                ErrorKind.UNSUPPORTED,
+                path,
+                named == null
+                    ? "Image is in " + format + " format, which is not supported"
+                    : "Unknown driver '" + Escape.text(format) + "'; expected qcow2 or raw");
+      };
+    }
+  }
+}

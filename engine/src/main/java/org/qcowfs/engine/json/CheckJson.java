@@ -1,0 +1,33 @@
+package org.qcowfs.engine.json;
+
+import java.io.IOException;
+import org.qcowfs.engine.qcow2.check.CheckResult;
+
+/** The {@code check} document. Members come in the order in which QEMU prints them. */
+public final class CheckJson {
+  private CheckJson() {}
+
+  /** What a check counted, as {@code qemu-img check --output=json}. */
+  public static void write(String path, String format, CheckResult result, Appendable out)
+      throws IOException {
+    JsonWriter json = new JsonWriter(out);
+    json.beginObject(null);
+    unlessZero(json, "image-end-offset", result.imageEndOffset());
+    unlessZero(json, "compressed-clusters", result.compressedClusters());
+    unlessZero(json, "total-clusters", result.totalClusters());
+    unlessZero(json, "corruptions", result.corruptions());
+    json.number("check-errors", result.checkErrors());
+    unlessZero(json, "leaks", result.leaks());
+    unlessZero(json, "allocated-clusters", result.allocatedClusters());
+    json.string("filename", path);
+    json.string("format", format);
+    unlessZero(json, "fragmented-clusters", result.fragmentedClusters());
+    json.endObject();
+  }
+
+  private static void unlessZero(JsonWriter json, String name, long value) throws IOException {
+    if (value != 0) {
+      json.number(name, value);
+    }
+  }
+}

@@ -1,0 +1,423 @@
+package org.qcowfs.engine.qcow2.check;
+
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.qcow2.Qcow2Opener;
+import org.qcowfs.engine.qcow2.check.Finding.Kind;
+import org.qcowfs.engine.qcow2.format.FormatLimits;
+import org.qcowfs.engine.qcow2.format.Geometry;
+import org.qcowfs.engine.qcow2.format.Header;
+import org.qcowfs.engine.qcow2.format.HeaderExtension;
+import org.qcowfs.engine.qcow2.format.HeaderValidator;
+import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
+import org.qcowfs.engine.qcow2.refcount.RefcountWidth;
+
+/**
+ * Checks the metadata of a qcow2 image; changes nothing.
+ *
+ * <p>One use. <b>Thread safety:</b> none.
+ */
+public final class Checker {
+  /** QEMU examines no more clusters than an int counts. */
+  private static final long MOST_CLUSTERS = Integer.MAX_VALUE;
+
+  /** What the L1 tables of all snapshots may take together beyond four times the file's length. */
+  private static final long SNAPSHOT_L1_BYTES = 256L << 20;
+
+  private static final int PIECE = 1 << 20;
+
+  private final CheckedFile file;
+  private final Header header;
+  private final Geometry geometry;
+  private final boolean externalData;
+  private final Report report;
+  private final ExpectedRefcounts expected;
+  private final TableWalk tables;
+  private final BitmapReferences bitmaps;
+  private final long fileClusters;
+  private boolean unusable;
+  private boolean flagsWrong;
+  private long highest;
+
+  private Checker(HostFile hostFile, Header header, Consumer<Finding> findings)
+      throws ImageException {
+    this.file = CheckedFile.of(hostFile);
+    this.header = header;
+    this.geometry = Geometry.of(header);
+    this.externalData = header.has(IncompatibleFeature.EXTERNAL_DATA_FILE);
+    this.report = new Report(findings);
+    this.fileClusters = clusters(file.length());
+    this.bitmaps = BitmapReferences.read(file, header, geometry);
+    this.expected =
+        new ExpectedRefcounts(
+            fileClusters > MOST_CLUSTERS ? 0 : fileClusters,
+            new RefcountWidth(header.refcountOrder()).max());
+    this.tables = new TableWalk(file, geometry, externalData, expected, report);
+  }
+
+  /**
+   * Checks an image.
+   *
+   * @param file open for reading; stays open
+   * @param findings told of each finding, in the order they are made
+   * @throws ImageException if it is no qcow2 image, or one whose header leaves nothing to check
+   */
+  public static CheckResult check(HostFile file, Consumer<Finding> findings) throws ImageException {
+    Header header = Qcow2Opener.decodeHeader(file);
+    HeaderValidator.validateForCheck(file.path(), header);
+    String dataFile = header.extensionText(HeaderExtension.DATA_FILE);
+    if (header.has(IncompatibleFeature.EXTERNAL_DATA_FILE)
+        && (dataFile == null || dataFile.isEmpty())) {
+      throw ImageException.corrupt(file.path(), "'data-file' is required for this image");
+    }
+    if (header.cryptMethod() == 2 && header.extension(HeaderExtension.ENCRYPTION) == null) {
+      throw ImageException.corrupt(file.path(), "Missing CRYPTO header for crypt method 2");
+    }
+    return new Checker(file, header, findings).run();
+  }
+
+  private CheckResult run() {
+    String failure = null;
+    SnapshotReferences snapshots = null;
+    try {
+      snapshots = SnapshotReferences.read(file, header, geometry);
+      failure = snapshots.fault();
+      if (failure != null) {
+        report.add(
+            Kind.SNAPSHOT_TABLE_UNREADABLE,
+            "snapshot table",
+            header.snapshotTableOffset(),
+            Finding.NONE,
+            1,
+            "ERROR " + failure);
+      } else if (fileClusters > MOST_CLUSTERS) {
+        failure = "the file has more than " + MOST_CLUSTERS + " clusters";
+        unreadable(failure);
+      } else {
+        for (int i : snapshots.incomplete()) {
+          snapshot(String.format("ERROR snapshot table entry %d is incomplete", i));
+        }
+        references(snapshots);
+      }
+    } catch (ImageException e) {
+      failure = e.detail();
+      unreadable(failure);
+    }
+    return new CheckResult(
+        report.corruptions,
+        report.leaks,
+        report.checkErrors,
+        clusters(header.size() & ~511L),
+        tables.allocated,
+        tables.fragmented,
+        tables.compressed,
+        failure == null ? highest + 1 << geometry.clusterBits() : 0,
+        unusable,
+        failure);
+  }
+
+  private void unreadable(String detail) {
+    report.add(Kind.UNREADABLE, "image", Finding.NONE, Finding.NONE, 1, "ERROR: " + detail);
+  }
+
+  private void snapshot(String text) {
+    report.add(
+        Kind.SNAPSHOT, "snapshot table", header.snapshotTableOffset(), Finding.NONE, 1, text);
+  }
+
+  private long clusters(long bytes) {
+    return (bytes >>> geometry.clusterBits()) + (geometry.inCluster(bytes) == 0 ? 0 : 1);
+  }
+
+  private void use(String structure, long hostOffset, long bytes) {
+    tables.use(structure, hostOffset, bytes, Finding.NONE, 1, 0);
+  }
+
+  // ------------------------------------------------------------------------------------ references
+
+  /** A snapshot's L1 table. */
+  private record L1Table(long hostOffset, long entries) {}
+
+  private void references(SnapshotReferences snapshots) throws ImageException {
+    use("header", 0, geometry.clusterSize());
+    long[] active = readTable(header.l1Offset(), header.l1Entries());
+    Map<L1Table, Long> others = snapshotTables(snapshots);
+    tables.note(active, true, 1);
+    for (Map.Entry<L1Table, Long> other : others.entrySet()) {
+      tables.note(read(other.getKey()), false, other.getValue());
+    }
+    use("L1 table", header.l1Offset(), header.l1Entries() * 8);
+    tables.walk(active, true, 1);
+    if (externalData && header.snapshotCount() > 0) {
+      snapshot(String.format("ERROR %d snapshots in image with data file", header.snapshotCount()));
+    }
+    for (SnapshotReferences.Entry entry : snapshots.entries()) {
+      String fault = l1Fault(entry);
+      if (fault != null) {
+        snapshot(String.format("ERROR snapshot %s %s", entry.label(file), fault));
+      }
+    }
+    for (Map.Entry<L1Table, Long> other : others.entrySet()) {
+      L1Table table = other.getKey();
+      tables.use(
+          "L1 table", table.hostOffset, table.entries * 8, Finding.NONE, other.getValue(), 0);
+      tables.walk(read(table), false, other.getValue());
+    }
+    use("snapshot table", header.snapshotTableOffset(), snapshots.bytes());
+    long refcountEntries = header.refcountTableClusters() << geometry.clusterBits() - 3;
+    use("refcount table", header.refcountTableOffset(), refcountEntries * 8);
+    encryptionHeader();
+    useBitmaps();
+    StoredRefcounts stored =
+        new StoredRefcounts(
+            file,
+            geometry,
+            new RefcountWidth(header.refcountOrder()),
+            readTable(header.refcountTableOffset(), refcountEntries));
+    useBlocks(stored);
+    compare(stored);
+    if (flagsWrong || tables.flagsUnknown() || externalData) {
+      tables.reportFlags(active, stored);
+    }
+  }
+
+  private Map<L1Table, Long> snapshotTables(SnapshotReferences snapshots) throws ImageException {
+    Map<L1Table, Long> tablesOf = new LinkedHashMap<>();
+    long bytes = 0;
+    for (SnapshotReferences.Entry entry : snapshots.entries()) {
+      if (l1Fault(entry) == null && entry.l1Entries() > 0) {
+        L1Table table = new L1Table(entry.l1Offset(), entry.l1Entries());
+        if (tablesOf.merge(table, 1L, Long::sum) == 1) {
+          bytes += Math.max(0, Math.min(table.entries * 8, file.length() - table.hostOffset));
+        }
+      }
+    }
+    // Tables that do not overlap are no longer than the file.
+    if (bytes / 4 > file.length() + SNAPSHOT_L1_BYTES / 4) {
+      throw ImageException.corrupt(
+          file.file().path(), "the L1 tables of the snapshots overlap each other too often");
+    }
+    return tablesOf;
+  }
+
+  private @Nullable String l1Fault(SnapshotReferences.Entry entry) {
+    if (geometry.inCluster(entry.l1Offset()) != 0) {
+      return String.format(
+          "l1_offset=0x%x: L1 table is not cluster aligned; snapshot table entry corrupted",
+          entry.l1Offset());
+    }
+    if (entry.l1Entries() > FormatLimits.MAX_L1_BYTES / 8) {
+      return String.format(
+          "l1_size=0x%x: L1 table is too large; snapshot table entry corrupted", entry.l1Entries());
+    }
+    return null;
+  }
+
+  private long[] read(L1Table table) throws ImageException {
+    return readTable(table.hostOffset, table.entries);
+  }
+
+  /** Reads a table of words; what is past the end of the file is left out, being 0. */
+  private long[] readTable(long hostOffset, long entries) throws ImageException {
+    if (!CheckedFile.readable(hostOffset, entries * 8)) {
+      throw new ImageException(
+          ErrorKind.IO,
+          file.file().path(),
+          String.format("a table cannot be at host offset 0x%x", hostOffset));
+    }
+    long inFile = Math.max(0, Math.min(entries, file.length() - hostOffset + 7 >> 3));
+    long[] words = new long[(int) inFile];
+    DataBuffer piece = DataBuffer.allocate((int) Math.min(PIECE, Math.max(8, inFile * 8)));
+    int done = 0;
+    while (done < words.length) {
+      int count = Math.min(words.length - done, piece.capacity() / 8);
+      file.read(hostOffset + done * 8L, piece, count * 8);
+      piece.bytes().slice(0, count * 8).asLongBuffer().get(words, done, count);
+      done += count;
+    }
+    return words;
+  }
+
+  private void encryptionHeader() {
+    byte[] extension = header.extension(HeaderExtension.ENCRYPTION);
+    if (header.cryptMethod() == 2 && extension != null && extension.length >= 16) {
+      ByteBuffer in = ByteBuffer.wrap(extension);
+      use("encryption header", in.getLong(0), in.getLong(8));
+    }
+  }
+
+  private void useBitmaps() throws ImageException {
+    use("bitmap directory", bitmaps.directoryOffset(), bitmaps.directoryBytes());
+    for (BitmapReferences.Table table : bitmaps.tables()) {
+      use("bitmap table", table.hostOffset(), table.entries() * 8);
+      for (long entry : readTable(table.hostOffset(), table.entries())) {
+        long offset = entry & Geometry.OFFSET_MASK;
+        if ((entry & BitmapReferences.RESERVED) != 0
+            || offset != 0 && ((entry & 1) != 0 || geometry.inCluster(offset) != 0)) {
+          report.add(
+              Kind.BITMAP,
+              "bitmap table",
+              offset,
+              Finding.NONE,
+              1,
+              String.format("ERROR invalid bitmap table entry: %x", entry));
+          throw ImageException.corrupt(
+              file.file().path(), String.format("invalid bitmap table entry %x", entry));
+        }
+        if (offset != 0) {
+          use("bitmap", offset, geometry.clusterSize());
+        }
+      }
+    }
+  }
+
+  private void useBlocks(StoredRefcounts stored) {
+    for (int i = 0; i < stored.entries(); i++) {
+      long entry = stored.entry(i);
+      long offset = stored.offset(i);
+      if (entry == 0) {
+        continue;
+      }
+      if ((entry & StoredRefcounts.RESERVED) != 0) {
+        block(offset, 0, String.format("ERROR refcount table entry %d has reserved bits set", i));
+      } else if (geometry.inCluster(offset) != 0) {
+        block(
+            offset,
+            0,
+            String.format(
+                "ERROR refcount block %d is not cluster aligned; refcount table entry corrupted",
+                i));
+      } else if (offset >>> geometry.clusterBits() >= expected.clusters()) {
+        block(offset, 0, String.format("ERROR refcount block %d is outside image", i));
+      } else {
+        use("refcount block", offset, geometry.clusterSize());
+        long count = expected.count(offset >>> geometry.clusterBits());
+        if (count != 1) {
+          block(
+              offset,
+              count,
+              String.format(
+                  "ERROR refcount block %d refcount=%s", i, Long.toUnsignedString(count)));
+        }
+      }
+    }
+  }
+
+  private void block(long offset, long count, String text) {
+    unusable = true;
+    report.add(
+        new Finding(
+            Kind.REFCOUNT_BLOCK, "refcount table", offset, Finding.NONE, 1, count, 1, text));
+  }
+
+  // --------------------------------------------------------------------------------------- compare
+
+  private void compare(StoredRefcounts stored) {
+    long perBlock = stored.countsPerBlock();
+    long end = expected.clusters();
+    for (long index = 0; index * perBlock < end; index++) {
+      long first = index * perBlock;
+      long last = Math.min(end, first + perBlock);
+      DataBuffer block = null;
+      boolean readable = stored.readable(index);
+      if (readable) {
+        try {
+          block = stored.block(index);
+        } catch (ImageException e) {
+          readable = false;
+        }
+      }
+      for (long from = first; from < last; ) {
+        long to = Math.min(last, (from | ExpectedRefcounts.CHUNK - 1) + 1);
+        if (!readable) {
+          unreadable(from, to);
+        } else {
+          compare(from, to, first, block, stored.width());
+        }
+        from = to;
+      }
+    }
+  }
+
+  private void unreadable(long from, long to) {
+    for (long cluster = from; cluster < to; cluster++) {
+      report.add(
+          Kind.REFCOUNT_UNREADABLE,
+          "refcount block",
+          cluster << geometry.clusterBits(),
+          Finding.NONE,
+          1,
+          "Can't get refcount for cluster " + cluster + ": Input/output error");
+    }
+  }
+
+  /** Compares clusters of one chunk, all described by one block that begins with {@code first}. */
+  private void compare(
+      long from, long to, long first, @Nullable DataBuffer block, RefcountWidth width) {
+    char[] chunk = expected.peek((int) (from >>> ExpectedRefcounts.CHUNK_BITS));
+    if (chunk == null && block == null) {
+      return;
+    }
+    if (chunk == null) {
+      chunk = new char[ExpectedRefcounts.CHUNK];
+    }
+    int at = (int) from & ExpectedRefcounts.CHUNK - 1;
+    int count = (int) (to - from);
+    int inBlock = (int) (from - first);
+    long used = -1;
+    ByteBuffer bytes = block == null ? null : block.bytes();
+    boolean words = bytes != null && width.order() == 4;
+    for (int i = 0; i < count; i++) {
+      int value = chunk[at + i];
+      long refcount =
+          bytes == null
+              ? 0
+              : words
+                  ? Short.toUnsignedInt(bytes.getShort(inBlock + i << 1))
+                  : width.get(bytes, inBlock + i);
+      if (value == 0 && refcount == 0) {
+        continue;
+      }
+      used = i;
+      int wrongFlag = refcount == 1 ? ExpectedRefcounts.NOT_COPIED : ExpectedRefcounts.COPIED;
+      flagsWrong |= (value & wrongFlag) != 0;
+      int low = value & ExpectedRefcounts.COUNT;
+      if (low != refcount || low == ExpectedRefcounts.COUNT) {
+        long reference = expected.count(from + i, value);
+        if (reference != refcount) {
+          differs(from + i, refcount, reference);
+        }
+      }
+    }
+    if (used >= 0) {
+      highest = from + used;
+    }
+  }
+
+  private void differs(long cluster, long refcount, long reference) {
+    boolean leak = Long.compareUnsigned(refcount, reference) > 0;
+    unusable |= refcount == 0;
+    report.add(
+        new Finding(
+            leak ? Kind.REFCOUNT_TOO_HIGH : Kind.REFCOUNT_TOO_LOW,
+            "refcount block",
+            cluster << geometry.clusterBits(),
+            Finding.NONE,
+            reference,
+            refcount,
+            1,
+            String.format(
+                "%s cluster %d refcount=%s reference=%s",
+                leak ? "Leaked" : "ERROR",
+                cluster,
+                Long.toUnsignedString(refcount),
+                Long.toUnsignedString(reference))));
+  }
+}

@@ -1,0 +1,384 @@
+package org.qcowfs.engine.qcow2.check;
+
+import java.nio.ByteBuffer;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.qcow2.check.Finding.Kind;
+import org.qcowfs.engine.qcow2.format.Geometry;
+
+/**
+ * Goes through L1 and L2 tables: counts what they use, and judges their entries.
+ *
+ * <p><b>Thread safety:</b> none.
+ */
+final class TableWalk {
+  /**
+   * L2 tables at an offset that is not a cluster's are read, as QEMU does, but not without end: a
+   * damaged L1 table could name one for each sector of the file.
+   */
+  private static final int MOST_MISALIGNED = 4096;
+
+  private static final String L1 = "L1 table";
+  private static final String L2 = "L2 table";
+
+  private final CheckedFile file;
+  private final Geometry geometry;
+  private final boolean externalData;
+  private final ExpectedRefcounts expected;
+  private final Report report;
+  private final Uses uses = new Uses();
+  private final DataBuffer table;
+  private final long clusterSize;
+  private final int plainMax;
+  private int misaligned;
+
+  /** Active entries name clusters whose flags are not noted in the expected refcounts. */
+  private boolean flagsUnknown;
+
+  long allocated;
+  long fragmented;
+  long compressed;
+
+  TableWalk(
+      CheckedFile file,
+      Geometry geometry,
+      boolean externalData,
+      ExpectedRefcounts expected,
+      Report report) {
+    this.file = file;
+    this.geometry = geometry;
+    this.externalData = externalData;
+    this.expected = expected;
+    this.report = report;
+    this.clusterSize = geometry.clusterSize();
+    this.plainMax = expected.plainMax();
+    this.table = DataBuffer.allocate((int) clusterSize);
+  }
+
+  boolean flagsUnknown() {
+    return flagsUnknown;
+  }
+
+  /**
+   * Counts {@code times} uses of every cluster a host range touches.
+   *
+   * @return false if the range reaches too far past the end of the file, which is reported
+   */
+  boolean use(
+      String structure, long hostOffset, long bytes, long guestOffset, long times, int flags) {
+    if (bytes <= 0) {
+      return true;
+    }
+    if (hostOffset < 0
+        || hostOffset > Long.MAX_VALUE - bytes
+        || hostOffset + bytes - file.length() >= clusterSize) {
+      report.add(
+          Kind.BEYOND_END,
+          structure,
+          hostOffset,
+          guestOffset,
+          times,
+          String.format(
+              "ERROR: counting reference for region exceeding the end of the file by one cluster"
+                  + " or more: offset 0x%x size 0x%x",
+              hostOffset, bytes));
+      return false;
+    }
+    long last = hostOffset + bytes - 1 >>> geometry.clusterBits();
+    for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
+      long excess = expected.add(cluster, times, flags);
+      if (excess > 0) {
+        report.add(
+            Kind.REFCOUNT_OVERFLOW,
+            structure,
+            cluster << geometry.clusterBits(),
+            guestOffset,
+            excess,
+            String.format(
+                "ERROR: overflow cluster offset=0x%x%nUse qemu-img amend to increase the refcount"
+                    + " entry width or qemu-img convert to create a clean copy if the image cannot"
+                    + " be opened for writing",
+                cluster << geometry.clusterBits()));
+      }
+    }
+    return true;
+  }
+
+  /** Notes how often an L1 table's entries name each L2 table; call for every one before a walk. */
+  void note(long[] l1, boolean active, long times) {
+    for (long entry : l1) {
+      long l2 = entry & Geometry.OFFSET_MASK;
+      if (entry != 0 && l2 < file.length()) {
+        if (geometry.inCluster(l2) != 0 && !uses.contains(l2) && ++misaligned > MOST_MISALIGNED) {
+          continue;
+        }
+        uses.add(l2, active, times);
+      }
+    }
+  }
+
+  /** Judges an L1 table's entries and, the first time each is named, the L2 tables. */
+  void walk(long[] l1, boolean active, long times) throws ImageException {
+    for (int i = 0; i < l1.length; i++) {
+      long entry = l1[i];
+      if (entry == 0) {
+        continue;
+      }
+      long guest = active ? (long) i << geometry.l1Shift() : Finding.NONE;
+      if ((entry & Geometry.L1_RESERVED) != 0) {
+        report.add(
+            Kind.L1_ENTRY,
+            L1,
+            Finding.NONE,
+            guest,
+            times,
+            String.format("ERROR found L1 entry with reserved bits set: %x", entry));
+      }
+      long l2 = entry & Geometry.OFFSET_MASK;
+      boolean plain = geometry.inCluster(l2) == 0 && l2 + clusterSize <= file.length();
+      int flags = active && plain && l2 != 0 ? flag(entry) : 0;
+      flagsUnknown |= active && !plain;
+      use(L2, l2, clusterSize, guest, times, flags);
+      if (geometry.inCluster(l2) != 0) {
+        report.add(
+            Kind.L1_ENTRY,
+            L1,
+            l2,
+            guest,
+            times,
+            String.format(
+                "ERROR l2_offset=%x: Table is not cluster aligned; L1 entry corrupted", l2));
+      }
+      if (l2 < file.length() && uses.first(l2)) {
+        file.read(l2, table, table.capacity());
+        walkL2(guest, uses.active(l2), uses.all(l2));
+      }
+    }
+  }
+
+  private static int flag(long entry) {
+    return entry < 0 ? ExpectedRefcounts.COPIED : ExpectedRefcounts.NOT_COPIED;
+  }
+
+  private void walkL2(long guestBase, long active, long all) {
+    ByteBuffer words = table.bytes();
+    boolean extended = geometry.extendedL2();
+    int step = extended ? 16 : 8;
+    int bytes = table.capacity();
+    int bits = geometry.clusterBits();
+    // Entries without any of these bits name a whole cluster of data, or nothing.
+    long special =
+        Geometry.COMPRESSED
+            | Geometry.L2_RESERVED
+            | Geometry.ZERO
+            | Geometry.OFFSET_MASK & clusterSize - 1;
+    long plainClusters = externalData || all > plainMax ? 0 : file.length() >>> bits;
+    int plainRoom = (int) Math.max(0, plainMax - all);
+    boolean isActive = active > 0;
+    long next = 0;
+    long tableAllocated = 0;
+    long tableFragmented = 0;
+    for (int at = 0; at < bytes; at += step) {
+      long entry = words.getLong(at);
+      long bitmap = extended ? words.getLong(at + 8) : 0;
+      if (entry == 0 && bitmap == 0) {
+        continue;
+      }
+      long offset = entry & Geometry.OFFSET_MASK;
+      long cluster = offset >>> bits;
+      if ((entry & special) == 0
+          && cluster < plainClusters
+          && offset != 0
+          && (bitmap >>> 32 & bitmap) == 0) {
+        char[] chunk = expected.chunk((int) (cluster >>> ExpectedRefcounts.CHUNK_BITS));
+        int slot = (int) cluster & ExpectedRefcounts.CHUNK - 1;
+        int value = chunk[slot];
+        if ((value & ExpectedRefcounts.COUNT) <= plainRoom) {
+          chunk[slot] = (char) (value + (int) all | (isActive ? flag(entry) : 0));
+          tableAllocated++;
+          if (next != 0 && offset != next) {
+            tableFragmented++;
+          }
+          next = offset + clusterSize;
+          continue;
+        }
+      }
+      long guest =
+          guestBase == Finding.NONE
+              ? Finding.NONE
+              : guestBase + ((long) (at / step) << geometry.clusterBits());
+      if (special(entry, bitmap, at / step, guest, active, all)) {
+        tableAllocated++;
+        if (next != 0 && offset != next) {
+          tableFragmented++;
+        }
+        next = offset + clusterSize;
+      }
+    }
+    allocated += tableAllocated * active;
+    fragmented += tableFragmented * active;
+  }
+
+  /** Judges any entry; returns whether it is an allocated cluster, and not compressed. */
+  private boolean special(long entry, long bitmap, int index, long guest, long active, long all) {
+    boolean isCompressed = (entry & Geometry.COMPRESSED) != 0;
+    if (isCompressed) {
+      compressed(entry, bitmap, index, guest, active, all);
+      return false;
+    }
+    if ((entry & Geometry.L2_RESERVED) != 0) {
+      entryFault(
+          Finding.NONE,
+          guest,
+          all,
+          String.format("ERROR found l2 entry with reserved bits set: %x", entry));
+    }
+    long offset = entry & Geometry.OFFSET_MASK;
+    boolean zero = !geometry.extendedL2() && (entry & Geometry.ZERO) != 0;
+    if (offset == 0 && (zero || !externalData || entry >= 0)) {
+      if (!zero && (bitmap & 0xffffffffL) != 0) {
+        entryFault(
+            Finding.NONE,
+            guest,
+            all,
+            "ERROR: Unallocated cluster has non-zero subcluster allocation map");
+      }
+      return false;
+    }
+    if ((bitmap >>> 32 & bitmap) != 0) {
+      entryFault(
+          offset,
+          guest,
+          all,
+          String.format(
+              "ERROR offset=%x: Allocated cluster has corrupted subcluster allocation bitmap",
+              offset));
+    }
+    boolean aligned = geometry.inCluster(offset) == 0;
+    if (!aligned) {
+      boolean data = geometry.extendedL2() ? (bitmap & 0xffffffffL) != 0 : !zero;
+      entryFault(
+          offset,
+          guest,
+          all,
+          String.format(
+              data
+                  ? "ERROR offset=%x: Data cluster is not properly aligned; L2 entry corrupted."
+                  : "ERROR offset=%x: Preallocated cluster is not properly aligned; L2 entry"
+                      + " corrupted.",
+              offset));
+    }
+    boolean plain = aligned && !externalData && offset + clusterSize <= file.length();
+    flagsUnknown |= active > 0 && !plain;
+    if (!externalData) {
+      use("data cluster", offset, clusterSize, guest, all, active > 0 && plain ? flag(entry) : 0);
+    }
+    return true;
+  }
+
+  private void compressed(long entry, long bitmap, int index, long guest, long active, long all) {
+    long descriptor = entry & ~(Geometry.COMPRESSED | Geometry.COPIED);
+    long offset = geometry.compressedOffset(descriptor);
+    long shown = entry & ~Geometry.COPIED;
+    if (entry < 0) {
+      entryFault(
+          offset,
+          guest,
+          all,
+          String.format(
+              "ERROR: coffset=0x%x: copied flag must never be set for compressed clusters",
+              offset));
+    }
+    if (externalData) {
+      entryFault(
+          offset,
+          guest,
+          all,
+          String.format("ERROR compressed cluster %d with data file, entry=0x%x", index, shown));
+    } else if (bitmap != 0) {
+      entryFault(
+          offset,
+          guest,
+          all,
+          String.format(
+              "ERROR compressed cluster %d with non-zero subcluster allocation bitmap, entry=0x%x",
+              index, shown));
+    } else {
+      use("compressed cluster", offset, geometry.compressedBytes(descriptor), guest, all, 0);
+      allocated += active;
+      compressed += active;
+      fragmented += active;
+    }
+  }
+
+  private void entryFault(long hostOffset, long guest, long times, String text) {
+    report.add(Kind.L2_ENTRY, L2, hostOffset, guest, times, text);
+  }
+
+  // ------------------------------------------------------------------------------------- COPIED
+
+  /** Names the entries of the active tables whose COPIED flag contradicts the stored refcounts. */
+  void reportFlags(long[] l1, StoredRefcounts stored) throws ImageException {
+    uses.restart();
+    for (int i = 0; i < l1.length; i++) {
+      long entry = l1[i];
+      long l2 = entry & Geometry.OFFSET_MASK;
+      if (l2 == 0) {
+        continue;
+      }
+      Long refcount = stored.get(l2 >>> geometry.clusterBits());
+      if (refcount == null) {
+        continue;
+      }
+      long guest = (long) i << geometry.l1Shift();
+      if (refcount == 1 != entry < 0) {
+        report.add(
+            new Finding(
+                Kind.COPIED_FLAG,
+                L1,
+                l2,
+                guest,
+                refcount == 1 ? 1 : 0,
+                entry >>> 63,
+                1,
+                String.format(
+                    "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%s",
+                    i, entry, Long.toUnsignedString(refcount))));
+      }
+      if (l2 < file.length() && uses.first(l2)) {
+        file.read(l2, table, table.capacity());
+        reportL2Flags(guest, uses.active(l2), stored);
+      }
+    }
+  }
+
+  private void reportL2Flags(long guestBase, long times, StoredRefcounts stored) {
+    ByteBuffer words = table.bytes();
+    int step = geometry.extendedL2() ? 16 : 8;
+    for (int at = 0; at < table.capacity(); at += step) {
+      long entry = words.getLong(at);
+      long offset = entry & Geometry.OFFSET_MASK;
+      boolean zero = !geometry.extendedL2() && (entry & Geometry.ZERO) != 0;
+      boolean named = offset != 0 || externalData && entry < 0 && !zero;
+      if (!named || (entry & Geometry.COMPRESSED) != 0) {
+        continue;
+      }
+      Long refcount =
+          externalData ? Long.valueOf(1) : stored.get(offset >>> geometry.clusterBits());
+      if (refcount != null && refcount == 1 != entry < 0) {
+        report.add(
+            new Finding(
+                Kind.COPIED_FLAG,
+                L2,
+                offset,
+                guestBase + ((long) (at / step) << geometry.clusterBits()),
+                refcount == 1 ? 1 : 0,
+                entry >>> 63,
+                times,
+                String.format(
+                    "ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%s",
+                    entry, Long.toUnsignedString(refcount))));
+      }
+    }
+  }
+}
