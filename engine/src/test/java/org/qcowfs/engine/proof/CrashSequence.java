@@ -100,6 +100,7 @@ final class CrashSequence {
       if (e.kind() != ErrorKind.NO_SPACE || template.shape().refcountBits() > 4) {
         throw e;
       }
+      snapshots.undone(image);
       return null;
     }
   }

@@ -127,7 +127,10 @@ final class FaultSequence {
       model.failed(
           began, zero.offset(), new byte[zero.length()], found(zero.offset(), zero.length()));
     }
-    failed = inDoubt;
+    failed = inDoubt || failure.kind() == ErrorKind.FAILED && hit.startsWith("READ");
+    if (!failed) {
+      snapshots.undone(image);
+    }
     if (fault.count() == 1 && !failed) {
       repeat(operation);
     }

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
-import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.proof.GuestOperation.ApplySnapshot;
@@ -73,16 +72,8 @@ final class LiveSnapshots {
       }
     } else if (operation instanceof DeleteSnapshot delete && !alive.isEmpty()) {
       Entry entry = alive.get(delete.index() % alive.size());
-      int began = clock.position();
-      entry.deleteBegan = began;
-      try {
-        image.deleteSnapshot(info(image, entry.name));
-      } catch (ImageException e) {
-        if (e.kind() != ErrorKind.FAILED && find(image, entry.name) != null) {
-          entry.deleteBegan = NEVER;
-        }
-        throw e;
-      }
+      entry.deleteBegan = clock.position();
+      image.deleteSnapshot(info(image, entry.name));
       entry.deleteEnded = clock.position();
     } else if (operation instanceof ApplySnapshot apply && !alive.isEmpty()) {
       Entry entry = alive.get(apply.index() % alive.size());
@@ -90,6 +81,16 @@ final class LiveSnapshots {
       return entry.content;
     }
     return null;
+  }
+
+  /** The last request failed, and the image goes on: what it began has not happened. */
+  void undone(Image image) {
+    entries.removeIf(e -> e.createEnded == NEVER && find(image, e.name) == null);
+    for (Entry entry : entries) {
+      if (entry.deleteEnded == NEVER && find(image, entry.name) != null) {
+        entry.deleteBegan = NEVER;
+      }
+    }
   }
 
   private void create(Image image, String name, byte[] now, Clock clock) throws ImageException {

@@ -89,6 +89,7 @@ final class ModelSequence {
       if (e.kind() != ErrorKind.NO_SPACE || template.shape().refcountBits() > 4) {
         throw e;
       }
+      snapshots.undone(image);
       return null;
     }
   }
