@@ -55,7 +55,9 @@ public final class CliRun {
                 "-XX:TieredStopAtLevel=1",
                 heap));
     if (Runtime.version().feature() >= 24) {
+      // As the launcher does: else the JVM writes warnings to standard error.
       command.add("--enable-native-access=ALL-UNNAMED");
+      command.add("--sun-misc-unsafe-memory-access=allow");
     }
     command.addAll(List.of("-cp", classPath(), "org.qcowfs.cli.Main"));
     command.addAll(Arrays.asList(arguments));
