@@ -201,7 +201,7 @@ public final class Refcounts {
         if (first / countsPerBlock >= table.length) {
           return 0;
         }
-        makeBlock(first);
+        makeBlock(first, first);
       }
       if (count(first) == 0) {
         break;
@@ -244,7 +244,13 @@ public final class Refcounts {
         if ((first + run) / countsPerBlock >= table.length) {
           return 0;
         }
-        makeBlock(first + run);
+        // The block must not lie in the middle of the run: it takes the run's first cluster.
+        makeBlock(first + run, first);
+        if (run > 0) {
+          first++;
+          run--;
+          continue;
+        }
       }
       if (count(first + run) == 0) {
         run++;
@@ -255,6 +261,20 @@ public final class Refcounts {
     }
     take(first, clusters);
     return first << geometry.clusterBits();
+  }
+
+  /**
+   * As {@link #allocateAdjacent}, behind everything the file ever held: what is there reads as
+   * zeroes.
+   */
+  public long allocateFresh(long clusters) throws ImageException {
+    long before = hint;
+    hint = Math.max(hint, space.end() >>> geometry.clusterBits());
+    try {
+      return allocateAdjacent(clusters);
+    } finally {
+      hint = before;
+    }
   }
 
   private void take(long first, long clusters) throws ImageException {
@@ -307,12 +327,13 @@ public final class Refcounts {
   }
 
   /**
-   * Makes the block that describes {@code cluster}, in the first cluster it describes itself that
-   * can hold it.
+   * Makes the block that describes {@code cluster}.
+   *
+   * @param place the cluster it is put in: {@code cluster} itself, or a free one that has a block
    */
-  private void makeBlock(long cluster) throws ImageException {
+  private void makeBlock(long cluster, long place) throws ImageException {
     long index = cluster / countsPerBlock;
-    long hostOffset = cluster << geometry.clusterBits();
+    long hostOffset = place << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, geometry.clusterSize())) {
       throw ImageException.corrupt(
           file.path(),
@@ -331,7 +352,7 @@ public final class Refcounts {
     metadata.add(hostOffset, geometry.clusterSize());
     table[(int) index] = hostOffset;
     dirtyTable.set((int) index * 8 / TABLE_SECTOR);
-    setCount(cluster, 1);
+    setCount(place, 1);
   }
 
   /**
