@@ -10,6 +10,11 @@ import org.qcowfs.cli.command.InfoCommand;
 import org.qcowfs.cli.command.ManCommand;
 import org.qcowfs.cli.command.MapCommand;
 import org.qcowfs.cli.command.SnapshotCommand;
+import org.qcowfs.cli.command.change.AmendCommand;
+import org.qcowfs.cli.command.change.BitmapCommand;
+import org.qcowfs.cli.command.change.CommitCommand;
+import org.qcowfs.cli.command.change.RebaseCommand;
+import org.qcowfs.cli.command.change.ResizeCommand;
 import org.qcowfs.cli.command.mount.MountCommand;
 import org.qcowfs.cli.command.mount.MountsCommand;
 import org.qcowfs.cli.command.mount.UmountCommand;
@@ -30,6 +35,11 @@ public final class Commands {
         "map",
         "check",
         "snapshot",
+        "resize",
+        "commit",
+        "rebase",
+        "amend",
+        "bitmap",
         "demo",
         "completion",
         "man");
@@ -45,6 +55,11 @@ public final class Commands {
       case "map" -> new MapCommand();
       case "check" -> new CheckCommand();
       case "snapshot" -> new SnapshotCommand();
+      case "resize" -> new ResizeCommand();
+      case "commit" -> new CommitCommand();
+      case "rebase" -> new RebaseCommand();
+      case "amend" -> new AmendCommand();
+      case "bitmap" -> new BitmapCommand();
       case "demo" -> new DemoCommand();
       case "completion" -> new CompletionCommand(Commands::describeAll);
       case "man" -> new ManCommand(Commands::describeAll);

@@ -78,7 +78,9 @@ public final class Amend {
     }
     Long size = request.size;
     if (size != null) {
-      Resize.run(path, options, size, Preallocation.OFF, files);
+      try (Resize resize = Resize.open(path, options, files)) {
+        resize.to(size, Preallocation.OFF);
+      }
     }
     progress.at(3, 4);
     if (request.version != null && request.version == 2) {
@@ -106,7 +108,8 @@ public final class Amend {
     if (bits == null && version < 3 && header.refcountOrder() != 4) {
       throw unsupported(path, "compat=0.10 requires refcount_bits=16");
     }
-    if (request.lazyRefcounts != null && request.lazyRefcounts && version < 3) {
+    Boolean lazy = request.lazyRefcounts;
+    if (lazy != null && lazy && !header.lazyRefcounts() && version < 3) {
       throw unsupported(
           path,
           "Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or"

@@ -95,8 +95,8 @@ public final class Bitmaps {
     }
   }
 
-  private static @Nullable Target openSource(
-      Request request, OpenOptions options, HostFiles files) throws ImageException {
+  private static @Nullable Target openSource(Request request, OpenOptions options, HostFiles files)
+      throws ImageException {
     String path = request.sourceFile;
     return path == null
         ? null

@@ -25,8 +25,6 @@ final class Bytes {
 
   /** Whether two buffers have the same bytes at the same place. */
   static boolean equal(DataBuffer a, DataBuffer b, int position, int length) {
-    return a.bytes()
-        .slice(position, length)
-        .equals(b.bytes().slice(position, length));
+    return a.bytes().slice(position, length).equals(b.bytes().slice(position, length));
   }
 }

@@ -83,10 +83,11 @@ public final class Commit {
     }
     OpenOptions writing = top.options.withFormat(baseFormat).withWritable(true);
     if (baseSize < size) {
-      Resize.run(basePath, writing, size, Preallocation.OFF, top.files);
+      try (Resize resize = Resize.open(basePath, writing, top.files)) {
+        resize.to(size, Preallocation.OFF);
+      }
     }
-    try (Image above =
-            Images.openUpper(top.file.path(), top.reading(), depth, top.files);
+    try (Image above = Images.openUpper(top.file.path(), top.reading(), depth, top.files);
         Image base = Images.open(basePath, writing, top.files)) {
       copy(above, base);
       base.flush();

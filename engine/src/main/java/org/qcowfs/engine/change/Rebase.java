@@ -1,5 +1,6 @@
 package org.qcowfs.engine.change;
 
+import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
@@ -12,6 +13,7 @@ import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.change.Qcow2Backing;
+import org.qcowfs.engine.qcow2.format.FormatLimits;
 
 /**
  * Gives an overlay another backing file.
@@ -75,6 +77,10 @@ public final class Rebase {
     if (!request.backing.isEmpty() && (request.format == null || request.format.isEmpty())) {
       throw refused(path, request, "backing format must be specified");
     }
+    if (request.backing.getBytes(StandardCharsets.UTF_8).length
+        > FormatLimits.MAX_BACKING_NAME_BYTES) {
+      throw refused(path, request, "Invalid argument");
+    }
   }
 
   private static ImageException refused(String path, Request request, String why) {
@@ -101,10 +107,10 @@ public final class Rebase {
     if (request.backing.isEmpty()) {
       return null;
     }
-    String where = BackingPath.resolve(path, request.backing, "backing file", options.backingPolicy());
+    String where =
+        BackingPath.resolve(path, request.backing, "backing file", options.backingPolicy());
     try {
-      return Images.open(
-          where, options.withFormat(request.format).withWritable(false), files);
+      return Images.open(where, options.withFormat(request.format).withWritable(false), files);
     } catch (ImageException e) {
       throw new ImageException(
           e.kind(),
@@ -144,8 +150,7 @@ public final class Rebase {
    * @param zero whether it reads as zeroes
    * @return bytes done
    */
-  private long compare(
-      Image overlay, @Nullable Image next, long at, long length, boolean zero)
+  private long compare(Image overlay, @Nullable Image next, long at, long length, boolean zero)
       throws ImageException {
     long inNext = next == null ? 0 : Math.max(0, Math.min(length, next.size() - at));
     if (zero) {

@@ -1,5 +1,6 @@
 package org.qcowfs.engine.change;
 
+import java.io.Closeable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;
@@ -11,39 +12,78 @@ import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.qcow2.change.Qcow2Resize;
 
-/** Gives a disk another size; what appears reads as zeroes. */
-public final class Resize {
-  private Resize() {}
+/**
+ * Gives a disk another size; what appears reads as zeroes.
+ *
+ * <pre>{@code
+ * try (Resize disk = Resize.open("vm.qcow2", OpenOptions.readOnly())) {
+ *   disk.to(disk.size() + (10L << 30), Preallocation.OFF);
+ * }
+ * }</pre>
+ *
+ * <p><b>Thread safety:</b> none. From {@link #open} to {@link #close} nobody else can change the
+ * image.
+ */
+public final class Resize implements Closeable {
+  private final Target target;
+  private final long size;
 
-  /**
-   * Resizes the image at {@code path}.
-   *
-   * @param options its format, or null to probe; the policy for its chain
-   * @param size the new size in bytes
-   * @param preallocation of what appears; {@link Preallocation#OFF} for shrinking
-   * @throws ImageException kind {@code UNSUPPORTED} where the format forbids it, {@code IN_USE} if
-   *     another process uses the image; the image is then as it was
-   */
-  public static void run(String path, OpenOptions options, long size, Preallocation preallocation)
-      throws ImageException {
-    run(path, options, size, preallocation, HostFiles.POSIX);
+  private Resize(Target target, long size) {
+    this.target = target;
+    this.size = size;
   }
 
-  /** As {@link #run(String, OpenOptions, long, Preallocation)}, on {@code files}. */
-  public static void run(
-      String path,
-      OpenOptions options,
-      long size,
-      Preallocation preallocation,
-      HostFiles files)
+  /**
+   * Opens the image at {@code path} for writing, with QEMU's locks.
+   *
+   * @param options its format, or null to probe; the policy for its chain
+   * @throws ImageException kind {@code IN_USE} if another process uses the image
+   */
+  public static Resize open(String path, OpenOptions options) throws ImageException {
+    return open(path, options, HostFiles.POSIX);
+  }
+
+  /** As {@link #open(String, OpenOptions)}, on {@code files}. */
+  public static Resize open(String path, OpenOptions options, HostFiles files)
       throws ImageException {
-    try (Target target = Target.open(path, options, files)) {
-      if (target.format.equals("raw")) {
-        raw(target.file, size, preallocation);
-      } else {
-        qcow2(target, size, preallocation);
-      }
+    Target target = Target.open(path, options, files);
+    try (Image now = Images.open(path, target.reading(), files)) {
+      return new Resize(target, now.size());
+    } catch (ImageException | RuntimeException e) {
+      target.close();
+      throw e;
     }
+  }
+
+  /** The disk's size in bytes when it was opened, whole sectors of 512 as QEMU counts. */
+  public long size() {
+    return size + 511 & -512L;
+  }
+
+  /** The image's format, {@code qcow2} or {@code raw}. */
+  public String format() {
+    return target.format;
+  }
+
+  /**
+   * Resizes the disk; the last thing done with this object.
+   *
+   * @param newSize in bytes; for qcow2 a multiple of 512
+   * @param preallocation of what appears; {@link Preallocation#OFF} for shrinking
+   * @throws ImageException kind {@code UNSUPPORTED} where the format forbids it; the image is then
+   *     as it was
+   */
+  public void to(long newSize, Preallocation preallocation) throws ImageException {
+    if (target.format.equals("raw")) {
+      raw(target.file, newSize, preallocation);
+    } else {
+      qcow2(target, newSize, preallocation);
+    }
+  }
+
+  @Override
+  public void close() throws ImageException {
+    target.close();
   }
 
   private static void qcow2(Target target, long size, Preallocation preallocation)
@@ -52,8 +92,7 @@ public final class Resize {
     try (Image now = Images.open(target.file.path(), target.reading(), target.files)) {
       long backingSize = now.depth() > 1 ? now.layer(1).size() : 0;
       Qcow2Resize.resize(
-          target.file,
-          new Qcow2Resize.Request(size, preallocation, backingSize, now::read, data));
+          target.file, new Qcow2Resize.Request(size, preallocation, backingSize, now::read, data));
     } finally {
       if (data != null) {
         data.close();
@@ -70,8 +109,7 @@ public final class Resize {
     }
     if (!file.resizable()) {
       if (size > old) {
-        throw new ImageException(
-            ErrorKind.UNSUPPORTED, file.path(), "Cannot grow device files");
+        throw new ImageException(ErrorKind.UNSUPPORTED, file.path(), "Cannot grow device files");
       }
       return;
     }

@@ -42,8 +42,8 @@ final class Target implements Closeable {
     return open(path, false, options, files);
   }
 
-  private static Target open(
-      String path, boolean writable, OpenOptions options, HostFiles files) throws ImageException {
+  private static Target open(String path, boolean writable, OpenOptions options, HostFiles files)
+      throws ImageException {
     HostFile file = files.open(path, writable);
     try {
       files.lock(file, false, options.warnings());

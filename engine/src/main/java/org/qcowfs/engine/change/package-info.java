@@ -9,7 +9,8 @@
  * a qcow2 file is changed is {@code org.qcowfs.engine.qcow2.change}'s matter.
  *
  * <pre>{@code
- * Resize.run("vm.qcow2", OpenOptions.readOnly(), new Resize.Request(20L << 30, OFF, false));
+ * Rebase.Request onto = new Rebase.Request("base.qcow2", "qcow2", false);
+ * Rebase.run("vm.qcow2", OpenOptions.readOnly(), onto, Progress.NONE);
  * }</pre>
  *
  * <h2>What must hold</h2>

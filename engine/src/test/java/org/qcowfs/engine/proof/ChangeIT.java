@@ -85,7 +85,11 @@ class ChangeIT {
       int states =
           ChangeProof.judge(
               template,
-              (path, files) -> Resize.run(path, CrashSequence.READABLE, size, how, files),
+              (path, files) -> {
+                try (Resize resize = Resize.open(path, CrashSequence.READABLE, files)) {
+                  resize.to(size, how);
+                }
+              },
               Arrays.copyOf(template.content(), size));
       assertThat(states).isGreaterThan(5);
     }
@@ -167,8 +171,7 @@ class ChangeIT {
       Template template = templates.make(shape, shape.clusterBits());
       ChangeProof.judge(
           template,
-          (path, files) ->
-              Amend.run(path, CrashSequence.READABLE, request, Progress.NONE, files),
+          (path, files) -> Amend.run(path, CrashSequence.READABLE, request, Progress.NONE, files),
           template.content());
     }
   }

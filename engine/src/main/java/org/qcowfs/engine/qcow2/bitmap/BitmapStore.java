@@ -101,7 +101,10 @@ public final class BitmapStore {
     if (length > left || extra != 0) {
       return "has " + extra + " bytes of extra data, and " + left + " bytes of directory are left";
     }
-    if (nameBytes == 0 || nameBytes > MAX_NAME_BYTES || granularityBits < 9 || granularityBits > 31) {
+    if (nameBytes == 0
+        || nameBytes > MAX_NAME_BYTES
+        || granularityBits < 9
+        || granularityBits > 31) {
       return "has granularity 2^" + granularityBits + " and a name of " + nameBytes + " bytes";
     }
     if (entry.get(16) != 1 || (entry.getInt(12) & ~3) != 0) {

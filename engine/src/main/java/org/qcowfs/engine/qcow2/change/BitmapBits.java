@@ -24,8 +24,7 @@ public final class BitmapBits {
     this.granularityBits = granularityBits;
     this.clusterSize = clusterSize;
     this.clusters =
-        new byte
-            [(int) Math.max(1, StoredBitmap.entriesFor(size, granularityBits, clusterSize))][];
+        new byte[(int) Math.max(1, StoredBitmap.entriesFor(size, granularityBits, clusterSize))][];
   }
 
   /** Reads a bitmap of an image of this header. */

@@ -130,8 +130,7 @@ final class HeaderEdit {
     ByteBuffer out = ByteBuffer.allocate(old.length);
     ByteBuffer in = ByteBuffer.wrap(old);
     boolean wasV3 = in.getInt(4) >= 3;
-    out.put(
-        0, old, 0, wasV3 ? Math.min(fixed, in.getInt(100)) : FormatLimits.V2_HEADER_BYTES);
+    out.put(0, old, 0, wasV3 ? Math.min(fixed, in.getInt(100)) : FormatLimits.V2_HEADER_BYTES);
     out.putInt(4, version).putLong(8, 0).putInt(16, 0);
     out.putLong(24, size).putInt(36, (int) l1Entries).putLong(40, l1Offset);
     out.putLong(48, refcountTableOffset).putInt(56, (int) refcountTableClusters);
@@ -141,8 +140,7 @@ final class HeaderEdit {
     } else {
       Arrays.fill(out.array(), FormatLimits.V2_HEADER_BYTES, fixed, (byte) 0);
     }
-    byte[] name =
-        backingName == null ? new byte[0] : backingName.getBytes(StandardCharsets.UTF_8);
+    byte[] name = backingName == null ? new byte[0] : backingName.getBytes(StandardCharsets.UTF_8);
     int at = fixed;
     for (HeaderExtension extension : extensions) {
       if (extension.type() != HeaderExtension.FEATURE_NAMES) {
@@ -177,7 +175,9 @@ final class HeaderEdit {
   private void require(boolean fits, int capacity) throws ImageException {
     if (!fits) {
       throw new ImageException(
-          ErrorKind.NO_SPACE, path, "the header does not fit into a cluster of " + capacity + " bytes");
+          ErrorKind.NO_SPACE,
+          path,
+          "the header does not fit into a cluster of " + capacity + " bytes");
     }
   }
 }

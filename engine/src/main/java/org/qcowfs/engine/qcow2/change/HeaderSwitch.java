@@ -97,7 +97,9 @@ final class HeaderSwitch {
   /** Whether no sector but the first would change while {@code from} uses it. */
   private static boolean isDirect(byte[] from, byte[] to) {
     for (int at = SECTOR; at < from.length; at += SECTOR) {
-      if (uses(from, at) && uses(to, at) && !Arrays.equals(from, at, at + SECTOR, to, at, at + SECTOR)) {
+      if (uses(from, at)
+          && uses(to, at)
+          && !Arrays.equals(from, at, at + SECTOR, to, at, at + SECTOR)) {
         return false;
       }
     }

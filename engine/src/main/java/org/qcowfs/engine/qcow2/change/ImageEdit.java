@@ -86,8 +86,7 @@ final class ImageEdit {
   private void markMetadata() throws ImageException {
     requireInUse("header", 0, clusterSize);
     requireInUse("active L1 table", header.l1Offset(), header.l1Entries() * 8);
-    requireInUse(
-        "refcount table", refcounts.tableOffset(), refcounts.tableEntries() * 8);
+    requireInUse("refcount table", refcounts.tableOffset(), refcounts.tableEntries() * 8);
     mark(header.l1Offset(), readWords(header.l1Offset(), header.l1Entries()));
     if (snapshots.bytes() > 0) {
       metadata.add(header.snapshotTableOffset(), snapshots.bytes());
@@ -185,8 +184,7 @@ final class ImageEdit {
 
   private long allocate(long clusters, boolean fresh) throws ImageException {
     while (true) {
-      long place =
-          fresh ? refcounts.allocateFresh(clusters) : refcounts.allocateAdjacent(clusters);
+      long place = fresh ? refcounts.allocateFresh(clusters) : refcounts.allocateAdjacent(clusters);
       if (place != 0) {
         allocated.add(new Run(place, clusters * clusterSize));
         if (refcounts.dirtyBytes() > MAX_DIRTY_BYTES) {
@@ -216,7 +214,8 @@ final class ImageEdit {
 
   /** Stores words in allocated clusters, and zeroes behind them to the end of the last. */
   void writeWords(long hostOffset, long[] words) throws ImageException {
-    int piece = (int) Math.min(Math.max(clusterSize, 1 << 16), clusters(words.length * 8L) * clusterSize);
+    int piece =
+        (int) Math.min(Math.max(clusterSize, 1 << 16), clusters(words.length * 8L) * clusterSize);
     DataBuffer buffer = DataBuffer.allocate(Math.max(8, piece));
     long bytes = clusters(words.length * 8L) * clusterSize;
     for (long done = 0; done < bytes; ) {

@@ -63,9 +63,7 @@ final class Qcow2Bitmaps {
 
   static ImageException notFound(HostFile file, String name) {
     return new ImageException(
-        ErrorKind.OUT_OF_BOUNDS,
-        file.path(),
-        "Dirty bitmap '" + Escape.text(name) + "' not found");
+        ErrorKind.OUT_OF_BOUNDS, file.path(), "Dirty bitmap '" + Escape.text(name) + "' not found");
   }
 
   static void requireConsistent(HostFile file, StoredBitmap bitmap) throws ImageException {
@@ -87,8 +85,11 @@ final class Qcow2Bitmaps {
       throw fault("Bitmap already exists: " + Escape.text(name));
     }
     byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+    if (bytes.length == 0) {
+      throw fault("Bitmap name cannot be empty");
+    }
     if (bytes.length > 1023) {
-      throw fault("Bitmap name too long (expected at most 1023 bytes)");
+      throw fault("Name length exceeds maximum (1023 characters)");
     }
     if (edit.header.version() < 3) {
       throw fault("Cannot store dirty bitmaps in qcow2 v2 files");
@@ -106,6 +107,20 @@ final class Qcow2Bitmaps {
     return store(bitmap, new long[(int) Math.max(1, entries)]);
   }
 
+  /** What an earlier action of this change allocated for a bitmap is of no use any more. */
+  private void forget(StoredBitmap bitmap) throws ImageException {
+    for (StoredBitmap stored : before) {
+      if (stored.tableOffset() == bitmap.tableOffset()) {
+        return; // the header names it until the switch
+      }
+    }
+    BitmapStore.forEach(
+        edit.file,
+        bitmap,
+        edit.clusterSize,
+        (at, bytes) -> edit.giveBackUnused(at, edit.clusters(bytes)));
+  }
+
   /** Writes a bitmap's table to a new place. */
   private StoredBitmap store(StoredBitmap bitmap, long[] table) throws ImageException {
     long place = edit.allocateBytes(table.length * 8L);
@@ -114,7 +129,7 @@ final class Qcow2Bitmaps {
   }
 
   void remove(String name) throws ImageException {
-    bitmaps.remove(find(name));
+    forget(bitmaps.remove(find(name)));
     changed = true;
   }
 
@@ -126,7 +141,9 @@ final class Qcow2Bitmaps {
   /** All bits become 0. */
   void clear(String name) throws ImageException {
     int index = usable(name);
-    bitmaps.set(index, empty(bitmaps.get(index)));
+    StoredBitmap old = bitmaps.get(index);
+    bitmaps.set(index, empty(old));
+    forget(old);
     changed = true;
   }
 
@@ -152,6 +169,7 @@ final class Qcow2Bitmaps {
     BitmapBits bits = BitmapBits.read(edit.file, edit.header, into);
     bits.merge(source);
     bitmaps.set(index, store(into, write(bits)));
+    forget(into);
     changed = true;
   }
 

@@ -33,7 +33,7 @@ public final class Qcow2Resize {
   /**
    * What the new size needs to know of the disk.
    *
-   * @param size in bytes, any
+   * @param size in bytes, a multiple of 512
    * @param preallocation of what appears
    * @param backingSize size of the backing file's disk, 0 for none
    * @param visible the disk as it is, through its chain
@@ -138,6 +138,9 @@ public final class Qcow2Resize {
 
   private void refuse() throws ImageException {
     Header header = edit.header;
+    if (request.size % 512 != 0) {
+      throw unsupported("The new size must be a multiple of 512");
+    }
     // A version 2 snapshot does not record the disk's size (QEMU refuses too).
     if (header.version() < 3 && !edit.snapshots.snapshots().isEmpty()) {
       throw unsupported("Can't resize a v2 image which has snapshots");
@@ -293,7 +296,7 @@ public final class Qcow2Resize {
   private void hideBacking() throws ImageException {
     long end = Math.min(request.size, request.backingSize);
     if (appearing() < end && edit.header.version() < 3) {
-      throw unsupported("Failed to zero out the new area: Operation not supported");
+      throw unsupported("Failed to zero out new clusters: Operation not supported");
     }
     for (long at = appearing(); at < end; at += clusterSize) {
       open(l1Index(at));
@@ -337,8 +340,7 @@ public final class Qcow2Resize {
     } else if (request.preallocation == Preallocation.FULL || !file.resizable()) {
       DataBuffer zeroes = DataBuffer.allocate((int) Math.min(length, 1 << 20));
       for (long done = 0; done < length; done += zeroes.capacity()) {
-        file.write(
-            hostOffset + done, zeroes, 0, (int) Math.min(length - done, zeroes.capacity()));
+        file.write(hostOffset + done, zeroes, 0, (int) Math.min(length - done, zeroes.capacity()));
       }
     }
   }

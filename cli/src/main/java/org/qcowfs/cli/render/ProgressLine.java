@@ -1,0 +1,50 @@
+package org.qcowfs.cli.render;
+
+import java.io.IOException;
+import java.io.Writer;
+import java.util.Locale;
+import org.qcowfs.engine.change.Progress;
+
+/** {@code -p}: how far a command has come, drawn over itself as qemu-img does. */
+public final class ProgressLine implements Progress, AutoCloseable {
+  /** A step smaller than this, in percent, is not drawn. */
+  private static final double STEP = 1;
+
+  private final Writer out;
+  private final boolean shown;
+  private double last = -STEP;
+
+  /**
+   * @param shown whether anything is drawn
+   */
+  public ProgressLine(Writer out, boolean shown) {
+    this.out = out;
+    this.shown = shown;
+  }
+
+  @Override
+  public void at(long done, long total) {
+    double percent = 100.0 * done / total;
+    if (shown && (percent - last >= STEP || percent >= 100 && last < 100)) {
+      last = percent;
+      print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", percent));
+    }
+  }
+
+  /** Ends the line. */
+  @Override
+  public void close() {
+    if (shown) {
+      print("\n");
+    }
+  }
+
+  private void print(String text) {
+    try {
+      out.write(text);
+      out.flush();
+    } catch (IOException e) {
+      // A full disk or a closed pipe is reported by the last flush; the change goes on.
+    }
+  }
+}
