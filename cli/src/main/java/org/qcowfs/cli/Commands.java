@@ -1,7 +1,6 @@
 package org.qcowfs.cli;
 
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.command.CheckCommand;
 import org.qcowfs.cli.command.Command;
@@ -14,6 +13,8 @@ import org.qcowfs.cli.command.SnapshotCommand;
 import org.qcowfs.cli.command.mount.MountCommand;
 import org.qcowfs.cli.command.mount.MountsCommand;
 import org.qcowfs.cli.command.mount.UmountCommand;
+import org.qcowfs.cli.help.Help;
+import picocli.CommandLine;
 
 /** Which class runs which command; only the one that was asked for is loaded. */
 public final class Commands {
@@ -34,27 +35,37 @@ public final class Commands {
         "man");
   }
 
-  /** A command with its own quick parser, or null. */
+  /** The command of that name, or null. */
   public static @Nullable Command create(String name) {
     return switch (name) {
+      case "mount" -> new MountCommand();
+      case "umount" -> new UmountCommand();
+      case "mounts", "ls" -> new MountsCommand();
       case "info" -> new InfoCommand();
       case "map" -> new MapCommand();
       case "check" -> new CheckCommand();
       case "snapshot" -> new SnapshotCommand();
       case "demo" -> new DemoCommand();
-      case "completion" -> new CompletionCommand();
-      case "man" -> new ManCommand();
+      case "completion" -> new CompletionCommand(Commands::describeAll);
+      case "man" -> new ManCommand(Commands::describeAll);
       default -> null;
     };
   }
 
-  /** A command that picocli parses, or null. */
-  public static @Nullable Callable<Integer> createAnnotated(String name) {
-    return switch (name) {
-      case "mount" -> new MountCommand();
-      case "umount" -> new UmountCommand();
-      case "mounts", "ls" -> new MountsCommand();
-      default -> null;
-    };
+  /**
+   * All commands together; costs too much for anything but help.
+   *
+   * @param programName what the program is called in it
+   */
+  static CommandLine describeAll(String programName) {
+    CommandLine root = Help.program(programName);
+    for (String name : names()) {
+      Command command = create(name);
+      if (command == null) {
+        throw new IllegalStateException("no command is called " + name);
+      }
+      root.addSubcommand(name, command.spec());
+    }
+    return root;
   }
 }

@@ -1,7 +1,7 @@
 package org.qcowfs.cli.option;
 
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.error.Escape;
 
 /** {@code --image-opts} as far as it names a file: {@code key=value,...}, a comma doubled. */
