@@ -22,6 +22,7 @@ import org.qcowfs.fuse.tree.Folder;
 import org.qcowfs.fuse.tree.MountTree;
 import org.qcowfs.fuse.tree.Node;
 import org.qcowfs.fuse.tree.OpenFiles;
+import org.qcowfs.fuse.tree.SafeName;
 import ru.serce.jnrfuse.FuseFillDir;
 import ru.serce.jnrfuse.FuseStubFS;
 import ru.serce.jnrfuse.struct.FileStat;
@@ -39,6 +40,7 @@ final class ImageFileSystem extends FuseStubFS {
   private static final int S_IFDIR = 0040000;
   private static final int S_IFREG = 0100000;
   private static final int FOLDER_MODE = S_IFDIR | 0555;
+  private static final int WRITABLE_FOLDER_MODE = S_IFDIR | 0755;
   private static final int FILE_MODE = S_IFREG | 0444;
   private static final int WRITABLE_FILE_MODE = S_IFREG | 0644;
   private static final int O_ACCMODE = 3;
@@ -109,7 +111,8 @@ final class ImageFileSystem extends FuseStubFS {
       stat.st_blocks.set((file.allocatedBytes() + 511) / 512);
       stat.st_blksize.set(file.blockSize());
     } else {
-      stat.st_mode.set(FOLDER_MODE);
+      boolean writable = node instanceof Folder folder && folder.isWritable();
+      stat.st_mode.set(writable ? WRITABLE_FOLDER_MODE : FOLDER_MODE);
       stat.st_size.set(0);
       stat.st_blocks.set(0);
       stat.st_blksize.set(BLOCK);
@@ -238,14 +241,51 @@ final class ImageFileSystem extends FuseStubFS {
     return -Errno.EROFS;
   }
 
+  /** A folder made among the snapshots is a snapshot made. */
   @Override
   public int mkdir(String path, long mode) {
-    return -Errno.EROFS;
+    return guarded(
+        "mkdir",
+        () -> {
+          String name = snapshotName(path);
+          if (name == null) {
+            return -Errno.EROFS;
+          }
+          if (tree.find(path) != null) {
+            return -Errno.EEXIST;
+          }
+          if (!SafeName.of(name).equals(name)) {
+            return -Errno.EINVAL;
+          }
+          tree.createSnapshot(name);
+          return 0;
+        });
   }
 
   @Override
   public int rmdir(String path) {
-    return -Errno.EROFS;
+    return guarded(
+        "rmdir",
+        () -> {
+          String name = snapshotName(path);
+          if (name == null) {
+            return -Errno.EROFS;
+          }
+          if (tree.find(path) == null) {
+            return -Errno.ENOENT;
+          }
+          tree.deleteSnapshot(name);
+          return 0;
+        });
+  }
+
+  /** The last name of a path right below a folder of snapshots that can change; else null. */
+  private @Nullable String snapshotName(String path) {
+    int slash = path.lastIndexOf('/');
+    Node parent = tree.find(path.substring(0, slash));
+    return parent instanceof Folder folder && folder.isWritable()
+        ? path.substring(slash + 1)
+        : null;
   }
 
   @Override

@@ -10,8 +10,9 @@
  * <h2>How it works</h2>
  *
  * A read goes {@code session.Worker} - {@code session.HotOperations} - {@code tree.FileContent} -
- * {@code Image.read}. Everything that names a path goes {@code session.Worker} - libfuse - {@code
- * ImageFileSystem} - {@code tree.MountTree}, on the same thread.
+ * {@code Image.read}; a write ends in {@code tree.LiveDisk} and {@code Image.write}. Everything
+ * that names a path goes {@code session.Worker} - libfuse - {@code ImageFileSystem} - {@code
+ * tree.MountTree}, on the same thread.
  *
  * <h2>What must hold</h2>
  *

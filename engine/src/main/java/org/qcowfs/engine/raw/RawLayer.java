@@ -2,6 +2,7 @@ package org.qcowfs.engine.raw;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
@@ -19,6 +20,9 @@ import org.qcowfs.engine.model.ImageInfo;
 public final class RawLayer implements WritableLayer {
   private final HostFile file;
   private final long size;
+
+  /** Rule W7: whether a flush has failed, so that nothing more is written. */
+  private volatile boolean failed;
 
   /** Takes over {@code file}: it is closed with the layer. */
   public RawLayer(HostFile file) throws ImageException {
@@ -71,11 +75,13 @@ public final class RawLayer implements WritableLayer {
   @Override
   public void write(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
+    checkState();
     file.write(guestOffset, src, position, length);
   }
 
   @Override
   public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+    checkState();
     if (!unmap || !file.punchHole(guestOffset, length)) {
       file.zeroRange(guestOffset, length);
     }
@@ -83,12 +89,28 @@ public final class RawLayer implements WritableLayer {
 
   @Override
   public void allocate(long guestOffset, long length) throws ImageException {
+    checkState();
     file.allocate(guestOffset, length);
   }
 
   @Override
   public void flush() throws ImageException {
-    file.sync();
+    checkState();
+    try {
+      file.sync();
+    } catch (ImageException e) {
+      failed = true;
+      throw e;
+    }
+  }
+
+  private void checkState() throws ImageException {
+    if (failed) {
+      throw new ImageException(
+          ErrorKind.FAILED,
+          file.path(),
+          "an earlier flush failed: the image takes no more writes until it is opened again");
+    }
   }
 
   @Override

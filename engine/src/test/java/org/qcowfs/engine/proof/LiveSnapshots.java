@@ -101,6 +101,12 @@ final class LiveSnapshots {
     entry.createEnded = clock.position();
   }
 
+  /** Whether {@code operation} has no snapshot to be about, and so does nothing. */
+  boolean isVoid(GuestOperation operation) {
+    return alive.isEmpty()
+        && (operation instanceof DeleteSnapshot || operation instanceof ApplySnapshot);
+  }
+
   private static SnapshotInfo info(Image image, String name) {
     SnapshotInfo info = find(image, name);
     if (info == null) {

@@ -173,7 +173,7 @@ final class ModelSequence {
       }
       if (name.equals("data.raw")
           && template.shape().dataFile() == Shape.DataFile.RAW
-          && !Arrays.equals(found, model.now())) {
+          && !Arrays.equals(Arrays.copyOf(found, model.size()), model.now())) {
         throw new AssertionError("the raw data file is not the disk");
       }
     }

@@ -1,5 +1,6 @@
 package org.qcowfs.fuse.tree;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -11,11 +12,25 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Folder extends Node {
   private final Supplier<Map<String, Node>> maker;
+  private final boolean writable;
   private @Nullable Map<String, Node> children;
 
   Folder(Timestamp modified, Supplier<Map<String, Node>> maker) {
+    this(modified, maker, false);
+  }
+
+  /**
+   * @param writable whether folders can be made and removed in it
+   */
+  Folder(Timestamp modified, Supplier<Map<String, Node>> maker, boolean writable) {
     super(modified);
     this.maker = maker;
+    this.writable = writable;
+  }
+
+  /** Whether folders can be made and removed in it. */
+  public boolean isWritable() {
+    return writable;
   }
 
   /** The children by name, in the order they are listed. */
@@ -26,5 +41,19 @@ public final class Folder extends Node {
       children = made;
     }
     return made;
+  }
+
+  /** Adds a child. The map that {@link #children} gave before stays as it was. */
+  synchronized void add(String name, Node child) {
+    Map<String, Node> changed = new LinkedHashMap<>(children());
+    changed.put(name, child);
+    children = changed;
+  }
+
+  /** Takes a child out, as {@link #add} puts one in. */
+  synchronized void remove(String name) {
+    Map<String, Node> changed = new LinkedHashMap<>(children());
+    changed.remove(name);
+    children = changed;
   }
 }

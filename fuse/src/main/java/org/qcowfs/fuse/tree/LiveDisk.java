@@ -4,7 +4,6 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
-import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 
@@ -49,7 +48,7 @@ final class LiveDisk {
     kernel = attached;
   }
 
-  /** Why a flush failed, after which nothing more is written; null if none did. */
+  /** Why the latest flush failed; null if it did not. */
   @Nullable ImageException failure() {
     return failure;
   }
@@ -85,7 +84,6 @@ final class LiveDisk {
 
   void write(long offset, DataBuffer src, int position, int length, boolean durable)
       throws ImageException {
-    checkState();
     if (policy.detectZeroes() != DetectZeroes.OFF && isZero(src.bytes(), position, length)) {
       image.zero(offset, length, unmapZeroes);
     } else {
@@ -114,7 +112,6 @@ final class LiveDisk {
   }
 
   void zero(long offset, long length) throws ImageException {
-    checkState();
     image.zero(offset, length, policy.discard());
     changedMillis = System.currentTimeMillis();
     if (policy.cache().durableWrites()) {
@@ -123,7 +120,6 @@ final class LiveDisk {
   }
 
   void allocate(long offset, long length) throws ImageException {
-    checkState();
     image.allocate(offset, length);
     changedMillis = System.currentTimeMillis();
     if (policy.cache().durableWrites()) {
@@ -140,22 +136,12 @@ final class LiveDisk {
 
   /** Makes what was written durable. */
   void flushNow() throws ImageException {
-    checkState();
     try {
       image.flush();
+      failure = null;
     } catch (ImageException e) {
       failure = e;
       throw e;
-    }
-  }
-
-  private void checkState() throws ImageException {
-    ImageException earlier = failure;
-    if (earlier != null) {
-      throw new ImageException(
-          ErrorKind.FAILED,
-          earlier.file(),
-          "a flush failed (" + earlier.detail() + "): nothing more is written");
     }
   }
 

@@ -6,8 +6,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.json.MapJson;
@@ -29,11 +31,17 @@ public final class MountTree implements Closeable {
   /** The disk of a mount that writes, else null. */
   private final @Nullable LiveDisk live;
 
+  private final Folder snapshots;
+
+  /** Who uses which snapshot, by the name of its folder; empty in a mount that does not write. */
+  private final Map<String, SnapshotUse> uses = new ConcurrentHashMap<>();
+
   private MountTree(Image image, FaultLog log, boolean isFlat, WritePolicy policy) {
     this.image = image;
     this.log = log;
     this.live = image.writable() ? new LiveDisk(image, policy) : null;
     Timestamp modified = Timestamp.ofFile(image.path(0));
+    this.snapshots = new Folder(modified, this::snapshots, live != null && hasSnapshots(image));
     this.root = isFlat ? topDisk(modified, true) : new Folder(modified, () -> rootFolder(modified));
   }
 
@@ -98,7 +106,7 @@ public final class MountTree implements Closeable {
 
   private Map<String, Node> rootFolder(Timestamp modified) {
     Map<String, Node> children = topView(modified, image, true);
-    children.put("snapshots", new Folder(modified, this::snapshots));
+    children.put("snapshots", snapshots);
     children.put("layers", new Folder(modified, this::layers));
     return children;
   }
@@ -138,14 +146,78 @@ public final class MountTree implements Closeable {
     return children;
   }
 
+  private static boolean hasSnapshots(Image image) {
+    try {
+      return image.info().qcow2() != null;
+    } catch (ImageException e) {
+      return false;
+    }
+  }
+
   private Map<String, Node> snapshots() {
     Map<String, Node> children = new LinkedHashMap<>();
     for (SnapshotInfo snapshot : image.snapshots()) {
       String name = SafeName.unique(snapshot.name(), snapshot.id(), children.keySet());
-      Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
-      children.put(name, new Folder(taken, () -> snapshotView(snapshot, taken)));
+      children.put(name, snapshotFolder(name, snapshot));
     }
     return children;
+  }
+
+  private Folder snapshotFolder(String name, SnapshotInfo snapshot) {
+    Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
+    if (!snapshots.isWritable()) {
+      return new Folder(taken, () -> snapshotView(snapshot, taken));
+    }
+    SnapshotUse use = new SnapshotUse(image.path(0), snapshot);
+    uses.put(name, use);
+    return new Folder(
+        taken,
+        () -> {
+          Map<String, Node> view = snapshotView(snapshot, taken);
+          view.replaceAll((file, node) -> new SnapshotFile((FileNode) node, use));
+          return view;
+        });
+  }
+
+  /**
+   * Makes a snapshot of all that has been written, and its folder. One thread at a time, and none
+   * that the kernel needs, see {@link KernelCache}; no lock is held meanwhile, because such a
+   * thread may want it.
+   *
+   * @param name its tag, which must be a {@link SafeName} that is not taken
+   */
+  public void createSnapshot(String name) throws ImageException {
+    snapshots.children();
+    if (live != null) {
+      live.writeBack();
+    }
+    snapshots.add(name, snapshotFolder(name, image.createSnapshot(name)));
+  }
+
+  /**
+   * Deletes the snapshot whose folder is called {@code name}. One thread at a time.
+   *
+   * @throws ImageException kind {@code IN_USE} if a file of it is open
+   */
+  public void deleteSnapshot(String name) throws ImageException {
+    snapshots.children();
+    SnapshotUse use = uses.get(name);
+    if (use == null) {
+      throw new ImageException(ErrorKind.OUT_OF_BOUNDS, image.path(0), "no such snapshot");
+    }
+    use.delete(() -> image.deleteSnapshot(current(use.snapshot())));
+    uses.remove(name);
+    snapshots.remove(name);
+  }
+
+  /** The same snapshot as the table has it now: its place changes when others are deleted. */
+  private SnapshotInfo current(SnapshotInfo known) throws ImageException {
+    for (SnapshotInfo snapshot : image.snapshots()) {
+      if (snapshot.id().equals(known.id()) && snapshot.l1Offset() == known.l1Offset()) {
+        return snapshot;
+      }
+    }
+    throw new ImageException(ErrorKind.OUT_OF_BOUNDS, image.path(0), "no such snapshot");
   }
 
   private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken) {
@@ -177,7 +249,7 @@ public final class MountTree implements Closeable {
     return children;
   }
 
-  /** Why a flush failed, after which nothing more was written; null if none did. */
+  /** Why the latest flush failed; null if it did not. */
   public @Nullable ImageException failure() {
     return live == null ? null : live.failure();
   }

@@ -7,11 +7,15 @@
  * folder makes its children when it is first looked into, and a file opens what it shows when it is
  * first looked at, so a mount with a thousand snapshots costs nothing until somebody goes there.
  *
+ * <p>A disk open for writing is a {@link org.qcowfs.fuse.tree.LiveDisk}, shared by the root view
+ * and that of the first layer; its documents are rendered anew for each open.
+ *
  * <h2>What must hold</h2>
  *
  * Testable without a mount: no native call, no libfuse type. A name from an image becomes a file
- * name only through {@link org.qcowfs.fuse.tree.SafeName}. What cannot be read is an errno and one
- * log line, never zeroes.
+ * name only through {@link org.qcowfs.fuse.tree.SafeName}. Where data is, is never answered before
+ * the kernel has handed over what it keeps of the range ({@link org.qcowfs.fuse.tree.KernelCache}).
+ * What cannot be read is an errno and one log line, never zeroes.
  */
 @NullMarked
 package org.qcowfs.fuse.tree;

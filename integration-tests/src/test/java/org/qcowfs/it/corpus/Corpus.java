@@ -93,6 +93,13 @@ public final class Corpus {
   private static Path folder() {
     Path folder = TempImages.work().resolve("corpus-" + Version.HASH);
     try {
+      if (!Files.exists(folder)) {
+        try (Stream<Path> others = Files.list(TempImages.work())) {
+          others
+              .filter(other -> String.valueOf(other.getFileName()).startsWith("corpus-"))
+              .forEach(TempImages::deleteTree);
+        }
+      }
       return Files.createDirectories(folder);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

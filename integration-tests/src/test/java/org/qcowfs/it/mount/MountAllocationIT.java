@@ -12,6 +12,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.fuse.ImageMount;
 import org.qcowfs.fuse.MountOptions;
+import org.qcowfs.fuse.tree.WritePolicy;
 import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
@@ -98,6 +99,58 @@ class MountAllocationIT {
           seekThrough(disk);
           long oneOpen = allocatedBy(mount.workers()) - before;
           assertThat(oneOpen).as("bytes for 2,000 seeks and one open and close").isLessThan(32_000);
+        } finally {
+          mount.unmount();
+          mount.await();
+        }
+      }
+    }
+  }
+
+  private static void writeDirectly(Path disk, int blocks) {
+    Run.ok(
+        "dd",
+        "if=/dev/zero",
+        "of=" + disk,
+        "bs=4k",
+        "count=" + blocks,
+        "oflag=direct",
+        "conv=notrunc",
+        "status=none");
+  }
+
+  @Test
+  void aWriteInPlaceAllocatesNothing() throws Exception {
+    Requires.fuse();
+    Requires.tools("qemu-img", "qemu-io", "dd");
+    try (TempImages temp = TempImages.create("allocation")) {
+      Path file = temp.path("disk.qcow2");
+      Run.ok("qemu-img", "create", "-q", "-f", "qcow2", file.toString(), "128M");
+      Run.ok("qemu-io", "-c", "write -q 0 128M", file.toString());
+      Path point = temp.makeFolder("mnt");
+      OpenOptions writable = OpenOptions.readOnly().withWritable(true);
+      try (Image image = Images.open(file.toString(), writable)) {
+        ImageMount mount =
+            ImageMount.start(
+                image,
+                new MountOptions(point, file.toString(), WritePolicy.DEFAULT, List.of()),
+                System.err::println);
+        try {
+          Path disk = point.resolve("disk.raw");
+          writeDirectly(disk, SMALL_READS);
+
+          long before = allocatedBy(mount.workers());
+          writeDirectly(disk, 10);
+          long fewWrites = allocatedBy(mount.workers()) - before;
+
+          before = allocatedBy(mount.workers());
+          writeDirectly(disk, SMALL_READS);
+          long manyWrites = allocatedBy(mount.workers()) - before;
+
+          // As for reads: one object per request would show at least 16 bytes * 20,000.
+          assertThat(manyWrites - fewWrites)
+              .as("bytes for %d further writes (with few: %d)", SMALL_READS, fewWrites)
+              .isLessThan(SMALL_READS);
         } finally {
           mount.unmount();
           mount.await();
