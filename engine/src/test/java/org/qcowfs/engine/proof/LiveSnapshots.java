@@ -101,9 +101,12 @@ final class LiveSnapshots {
     entry.createEnded = clock.position();
   }
 
-  /** Whether {@code operation} has no snapshot to be about, and so does nothing. */
+  /** Whether {@code operation} has nothing to do: no snapshot, or already one of that name. */
   boolean isVoid(GuestOperation operation) {
-    return alive.isEmpty()
+    if (operation instanceof CreateSnapshot create) {
+      return alive().stream().anyMatch(e -> e.name.equals(create.name()));
+    }
+    return alive().isEmpty()
         && (operation instanceof DeleteSnapshot || operation instanceof ApplySnapshot);
   }
 

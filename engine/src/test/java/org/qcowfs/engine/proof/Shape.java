@@ -216,7 +216,11 @@ record Shape(
     boolean content = random.nextInt(3) > 0;
     // Small compressed clusters share host clusters until a narrow refcount overflows.
     boolean compressed =
-        content && dataFile == DataFile.NONE && refcountBits >= 16 && random.nextInt(3) == 0;
+        content
+            && dataFile == DataFile.NONE
+            && preallocation.equals("off")
+            && refcountBits >= 16
+            && random.nextInt(3) == 0;
     int snapshots = 0;
     if (refcountBits >= 4 && dataFile == DataFile.NONE && random.nextInt(3) == 0) {
       snapshots = 1 + random.nextInt(2);

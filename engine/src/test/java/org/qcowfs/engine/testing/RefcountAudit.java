@@ -148,6 +148,9 @@ public final class RefcountAudit {
     for (long i = 0; i < entries; i++) {
       long l2 = u64(l1 + 8 * i) & OFFSET;
       if (l2 == 0) {
+        if (u64(l1 + 8 * i) != 0) {
+          corruptions.add(String.format("%s L1 entry %d has flags and no table", whose, i));
+        }
         continue;
       }
       if ((l2 & cluster() - 1) != 0) {
@@ -217,6 +220,8 @@ public final class RefcountAudit {
           }
         } else if (offset != 0 && !dataFile) {
           copied(entry, offset, name);
+        } else if (offset != 0 && (entry & COPIED) == 0) {
+          corruptions.add(name + ": in a data file, and COPIED is clear");
         }
       }
     }
@@ -245,20 +250,28 @@ public final class RefcountAudit {
           }
         });
     long clusters = (file.length() + cluster() - 1) >> clusterBits;
-    long last = references.keySet().stream().mapToLong(i -> i + 1).max().orElse(0);
-    for (long i = 0; i < Math.max(clusters, last); i++) {
-      long refcount = refcount(i);
-      long expected = references.getOrDefault(i, 0L);
-      String line =
-          String.format(
-              "cluster 0x%x: refcount %d, %d references", i << clusterBits, refcount, expected);
-      if (Long.compareUnsigned(refcount, expected) < 0) {
-        corruptions.add(line);
-      } else if (refcount != expected && i < clusters) {
-        leaks.add(line);
+    for (long i = 0; i < clusters; i++) {
+      compare(i, leaks);
+    }
+    for (long i : references.keySet()) {
+      if (i >= clusters) {
+        compare(i, new ArrayList<>()); // behind the end of the file nothing leaks
       }
     }
     return leaks;
+  }
+
+  private void compare(long i, List<String> leaks) throws ImageException {
+    long refcount = refcount(i);
+    long expected = references.getOrDefault(i, 0L);
+    String line =
+        String.format(
+            "cluster 0x%x: refcount %d, %d references", i << clusterBits, refcount, expected);
+    if (Long.compareUnsigned(refcount, expected) < 0) {
+      corruptions.add(line);
+    } else if (refcount != expected) {
+      leaks.add(line);
+    }
   }
 
   private long refcount(long index) throws ImageException {

@@ -242,8 +242,7 @@ class MountLifecycleIT {
 
   @Test
   void errorsReachTheTerminalAndTheExitCode() throws IOException {
-    assertThat(refusal(tryMount("-o", "rw")))
-        .isEqualTo("qcowfs: option 'rw': mounts are read-only\n");
+    assertThat(refusal(tryMount("-o", "rw"))).isEqualTo("qcowfs: -o rw needs --rw or --overlay\n");
     assertThat(refusal(tryMount("-o", "no_such_option"))).contains("no_such_option");
     assertThat(refusal(tryMount("--format", "nonsense"))).contains("nonsense");
     Files.createFile(point.resolve("something"));
