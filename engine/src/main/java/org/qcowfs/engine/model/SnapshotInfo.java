@@ -27,4 +27,21 @@ public record SnapshotInfo(
     long diskSize,
     long icount,
     long l1Offset,
-    int l1Entries) {}
+    int l1Entries) {
+
+  /** The same snapshot at another place in the table. */
+  public SnapshotInfo withIndex(int place) {
+    return new SnapshotInfo(
+        place,
+        id,
+        name,
+        dateSeconds,
+        dateNanos,
+        vmClockNanos,
+        vmStateSize,
+        diskSize,
+        icount,
+        l1Offset,
+        l1Entries);
+  }
+}

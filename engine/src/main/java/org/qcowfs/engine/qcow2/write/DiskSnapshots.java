@@ -1,6 +1,7 @@
 package org.qcowfs.engine.qcow2.write;
 
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,10 +26,11 @@ import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
  * <p><b>Thread safety:</b> safe.
  */
 final class DiskSnapshots {
-  /** Makes the change for one operation. */
+  /** Makes the change for one operation, in the file's table and in {@code list}. */
   @FunctionalInterface
   private interface Operation {
-    SnapshotChange.Result run(SnapshotChange change, SnapshotChange.L1 active)
+    SnapshotChange.Result run(
+        SnapshotChange change, SnapshotChange.L1 active, List<SnapshotInfo> list)
         throws ImageException;
   }
 
@@ -87,7 +89,7 @@ final class DiskSnapshots {
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#createSnapshot}. */
   SnapshotInfo create(String name) throws ImageException {
     change(
-        (change, active) -> {
+        (change, active, list) -> {
           Instant now = Instant.now();
           SnapshotInfo made =
               new SnapshotInfo(
@@ -102,6 +104,7 @@ final class DiskSnapshots {
                   -1,
                   active.hostOffset(),
                   active.entries().length);
+          list.add(made);
           return change.create(
               active,
               header.size(),
@@ -115,20 +118,23 @@ final class DiskSnapshots {
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#deleteSnapshot}. */
   void delete(SnapshotInfo snapshot) throws ImageException {
     change(
-        (change, active) ->
-            change.delete(
-                active,
-                l1Of(snapshot),
-                header.size(),
-                header.snapshotTableOffset(),
-                tableBytes(),
-                rawTable().without(current(snapshot).index())));
+        (change, active, list) -> {
+          int index = current(snapshot).index();
+          list.remove(index);
+          return change.delete(
+              active,
+              l1Of(snapshot),
+              header.size(),
+              header.snapshotTableOffset(),
+              tableBytes(),
+              rawTable().without(index));
+        });
   }
 
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#applySnapshot}. */
   void apply(SnapshotInfo snapshot) throws ImageException {
     change(
-        (change, active) ->
+        (change, active, list) ->
             change.apply(
                 active,
                 l1Of(snapshot),
@@ -232,7 +238,8 @@ final class DiskSnapshots {
       try {
         SnapshotChange.L1 active =
             SnapshotChange.readL1(file, header.l1Offset(), (int) header.l1Entries());
-        adopt(operation.run(change, active));
+        List<SnapshotInfo> list = new ArrayList<>(snapshots.snapshots());
+        adopt(operation.run(change, active, list), numbered(list));
         return;
       } catch (SnapshotChange.TableFullException e) {
         change.abandon();
@@ -249,7 +256,7 @@ final class DiskSnapshots {
     }
   }
 
-  private void adopt(SnapshotChange.Result result) {
+  private void adopt(SnapshotChange.Result result, List<SnapshotInfo> list) {
     refcounts.adopt(result.refcountTableOffset(), result.refcountTable());
     header =
         header.withTables(
@@ -260,16 +267,22 @@ final class DiskSnapshots {
             result.refcountTable().length * 8L >>> geometry.clusterBits(),
             result.snapshotTable().count(),
             result.snapshotTableOffset());
-    snapshots = SnapshotTable.read(file, header);
-    if (snapshots.fault() != null) {
-      flushPath.fail(); // what was just written cannot be read back
-    }
+    snapshots = new SnapshotTable(list, result.snapshotTable().bytes().length, null);
     metadata.clear();
     metadata.add(0, geometry.clusterSize());
     refcounts.markMetadata();
     tables.adopt(result.l1().hostOffset(), result.l1().entries(), metadata);
     markSnapshots();
     guard.moved(header, snapshots.bytes());
+  }
+
+  /** The list with each snapshot's place in the table. */
+  private static List<SnapshotInfo> numbered(List<SnapshotInfo> list) {
+    List<SnapshotInfo> numbered = new ArrayList<>();
+    for (SnapshotInfo s : list) {
+      numbered.add(s.withIndex(numbered.size()));
+    }
+    return List.copyOf(numbered);
   }
 
   private void markSnapshots() {
