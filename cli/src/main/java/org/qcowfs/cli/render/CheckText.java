@@ -1,6 +1,8 @@
 package org.qcowfs.cli.render;
 
 import java.io.IOException;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 
 /** What a check counted, in qemu-img's words. */
@@ -53,6 +55,8 @@ public final class CheckText {
 
   private static void percent(long part, long whole, String what, Appendable out)
       throws IOException {
-    out.append(String.format(java.util.Locale.ROOT, "%.2f%%", part * 100.0 / whole)).append(what);
+    // As printf does: the exact value of the double, half to even.
+    BigDecimal value = new BigDecimal(part * 100.0 / whole).setScale(2, RoundingMode.HALF_EVEN);
+    out.append(value.toPlainString()).append('%').append(what);
   }
 }

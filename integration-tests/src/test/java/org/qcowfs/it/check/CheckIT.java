@@ -53,7 +53,8 @@ final class CheckIT {
     Run.Result repaired = CliRun.run("check", "-r", "leaks", image.toString());
     assertThat(repaired.exitCode()).as("%s", repaired).isZero();
     assertThat(repaired.out())
-        .startsWith("The following inconsistencies were found and repaired:\n\n    1 leaked clusters")
+        .startsWith(
+            "The following inconsistencies were found and repaired:\n\n    1 leaked clusters")
         .contains("No errors were found on the image.");
     sameAsQemuImg(0);
   }
@@ -139,7 +140,7 @@ final class CheckIT {
   private void sameAsQemuImg(int code) {
     for (String output : new String[] {"--output=human", "--output=json"}) {
       Run.Result ours = CliRun.run("check", output, image.toString());
-      Run.Result qemu = 
+      Run.Result qemu =
           Run.run(Run.PATIENCE, List.of("qemu-img", "check", output, image.toString()));
       assertThat(ours.exitCode()).as("%s", ours).isEqualTo(code).isEqualTo(qemu.exitCode());
       assertThat(ours.out()).isEqualTo(qemu.out());

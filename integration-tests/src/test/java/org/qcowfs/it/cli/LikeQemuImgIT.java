@@ -14,8 +14,8 @@ import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 
 /**
- * Over the whole corpus, {@code info}, {@code map}, {@code check} and {@code snapshot -l} print what qemu-img
- * does.
+ * Over the whole corpus, {@code info}, {@code map}, {@code check} and {@code snapshot -l} print
+ * what qemu-img does.
  */
 class LikeQemuImgIT {
   private static final List<List<String>> COMMANDS =

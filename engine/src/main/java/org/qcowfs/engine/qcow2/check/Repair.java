@@ -122,10 +122,8 @@ public final class Repair {
 
   private @Nullable String refusal(Scope scope, CheckResult before) {
     if (scope == Scope.LEAKS && (before.corruptions() > 0 || before.checkErrors() > 0)) {
-      return before.leaks() == 0
-          ? null
-          : "leaks are left as they are: the image has other faults, and what seems leaked may be"
-              + " what they hide";
+      return "leaks are left as they are: the image has other faults, and what seems leaked may be"
+          + " what they hide";
     }
     if (has(Kind.UNREADABLE)) {
       return "what cannot be read cannot be repaired";
