@@ -19,6 +19,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
 
 /** {@code check}: whether an image's metadata can be trusted. */
@@ -69,15 +70,13 @@ public final class CheckCommand implements Command {
               + "': force-share=on can only be used with read-only images");
     }
     ImageCheck check;
-    try {
+    try (Lines lines = new Lines(console)) {
       OpenOptions options =
           OpenOptions.readOnly()
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check =
-          ImageCheck.run(
-              source.path(), scope, options, finding -> console.err().println(finding.text()));
+      check = ImageCheck.run(source.path(), scope, options, lines::add);
     } catch (ImageException e) {
       if (scope != null && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
@@ -133,5 +132,31 @@ public final class CheckCommand implements Command {
       console.error("Check failed");
     }
     return result.exitCode();
+  }
+
+  /** Findings on their way to standard error: a damaged image can have millions. */
+  private static final class Lines implements AutoCloseable {
+    private static final int FULL = 1 << 16;
+
+    private final Console console;
+    private final StringBuilder lines = new StringBuilder();
+
+    Lines(Console console) {
+      this.console = console;
+    }
+
+    void add(Finding finding) {
+      lines.append(finding.text()).append('\n');
+      if (lines.length() >= FULL) {
+        close();
+      }
+    }
+
+    @Override
+    public void close() {
+      console.err().print(lines);
+      console.err().flush();
+      lines.setLength(0);
+    }
   }
 }
