@@ -3,6 +3,7 @@ package org.qcowfs.cli.command;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.CommandException;
 import org.qcowfs.cli.Console;
 import org.qcowfs.cli.option.Arguments;
@@ -13,10 +14,13 @@ import org.qcowfs.cli.option.Synopsis;
 import org.qcowfs.cli.option.UsageException;
 import org.qcowfs.cli.render.CheckText;
 import org.qcowfs.engine.ImageCheck;
+import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Finding;
+import org.qcowfs.engine.qcow2.check.Repair;
 
 /** {@code check}: whether an image's metadata can be trusted. */
 public final class CheckCommand implements Command {
@@ -25,20 +29,30 @@ public final class CheckCommand implements Command {
   private static final Option QUIET =
       Option.flag('q', "quiet", "Print findings and errors only, and no summary.");
 
+  private static final Option REPAIR =
+      Option.value(
+          'r',
+          "repair",
+          "leaks|all",
+          "Repair: set leaked clusters free, or refcounts and COPIED flags too.");
+
   @Override
   public Synopsis synopsis() {
     List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
     options.add(OutputFormat.OPTION);
+    options.add(REPAIR);
     options.add(QUIET);
     return new Synopsis(
         "check",
         "FILE",
-        "Checks whether an image's metadata can be trusted; changes nothing.",
+        "Checks whether an image's metadata can be trusted, and repairs it if asked to.",
         options,
         List.of(
             "Neither backing file nor data file is opened. Each finding is one line on standard"
                 + " error.",
-            "Exit codes: 0 clean, 1 could not be checked, 2 corruption, 3 leaked clusters only, 63"
+            "A repair never changes what the disk reads as; a crash leaves the image as it was or"
+                + " repaired.",
+            "Exit codes, after a repair: 0 clean, 1 could not be checked, 2 corruption, 3 leaked clusters only, 63"
                 + " a format without checks."),
         "qcowfs check --output=json vm.qcow2");
   }
@@ -48,18 +62,47 @@ public final class CheckCommand implements Command {
       throws IOException, UsageException, CommandException {
     OutputFormat output = OutputFormat.of(arguments);
     ImageSource source = ImageSource.of(arguments);
+    Repair.Scope scope = scope(arguments);
+    if (scope != null && source.forceShare()) {
+      throw new CommandException(
+          "Could not open '"
+              + Escape.text(source.path())
+              + "': force-share=on can only be used with read-only images");
+    }
     ImageCheck check;
-    try {
+    try (Lines lines = new Lines(console)) {
       OpenOptions options =
           OpenOptions.readOnly()
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check =
-          ImageCheck.run(source.path(), options, finding -> console.err().println(finding.text()));
+      check = ImageCheck.run(source.path(), scope, options, lines::add);
     } catch (ImageException e) {
+      if (scope != null && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
+        throw new CommandException("Repair failed: " + e.detail(), e);
+      }
       throw ImageSource.couldNotOpen(source.path(), e);
     }
+    return report(check, source.path(), output, arguments.has(QUIET), console);
+  }
+
+  private static Repair.@Nullable Scope scope(Arguments arguments) throws UsageException {
+    String value = arguments.value(REPAIR);
+    if (value == null) {
+      return null;
+    }
+    return switch (value) {
+      case "leaks" -> Repair.Scope.LEAKS;
+      case "all" -> Repair.Scope.ALL;
+      default ->
+          throw new UsageException(
+              "Unknown option value for -r (expecting 'leaks' or 'all'): " + Escape.text(value));
+    };
+  }
+
+  private static int report(
+      ImageCheck check, String path, OutputFormat output, boolean quiet, Console console)
+      throws IOException {
     CheckResult result = check.result();
     if (result == null) {
       console.error("This image format does not support checks");
@@ -70,9 +113,18 @@ public final class CheckCommand implements Command {
       console.error("Check failed: " + failure);
       return result.exitCode();
     }
+    String refusal = check.refusal();
+    if (refusal != null) {
+      console.warn("not repaired: " + refusal);
+    }
+    long corruptionsFixed = check.corruptionsFixed();
+    long leaksFixed = check.leaksFixed();
     if (output == OutputFormat.JSON) {
-      CheckJson.write(source.path(), check.format(), result, console.out());
-    } else if (!arguments.has(QUIET)) {
+      CheckJson.write(path, check.format(), result, corruptionsFixed, leaksFixed, console.out());
+    } else if (!quiet) {
+      if (corruptionsFixed + leaksFixed > 0) {
+        CheckText.writeFixed(corruptionsFixed, leaksFixed, console.out());
+      }
       CheckText.write(result, console.out());
     }
     if (result.checkErrors() > 0) {
@@ -80,5 +132,31 @@ public final class CheckCommand implements Command {
       console.error("Check failed");
     }
     return result.exitCode();
+  }
+
+  /** Findings on their way to standard error: a damaged image can have millions. */
+  private static final class Lines implements AutoCloseable {
+    private static final int FULL = 1 << 16;
+
+    private final Console console;
+    private final StringBuilder lines = new StringBuilder();
+
+    Lines(Console console) {
+      this.console = console;
+    }
+
+    void add(Finding finding) {
+      lines.append(finding.text()).append('\n');
+      if (lines.length() >= FULL) {
+        close();
+      }
+    }
+
+    @Override
+    public void close() {
+      console.err().print(lines);
+      console.err().flush();
+      lines.setLength(0);
+    }
   }
 }

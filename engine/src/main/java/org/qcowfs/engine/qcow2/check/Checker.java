@@ -1,7 +1,9 @@
 package org.qcowfs.engine.qcow2.check;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +44,9 @@ public final class Checker {
   private final TableWalk tables;
   private final BitmapReferences bitmaps;
   private final long fileClusters;
+  private final List<Long> countedBlocks = new ArrayList<>();
+  private long[] active = {};
+  private @Nullable StoredRefcounts storedRefcounts;
   private boolean unusable;
   private boolean flagsWrong;
   private long highest;
@@ -70,6 +75,11 @@ public final class Checker {
    * @throws ImageException if it is no qcow2 image, or one whose header leaves nothing to check
    */
   public static CheckResult check(HostFile file, Consumer<Finding> findings) throws ImageException {
+    return open(file, findings).run();
+  }
+
+  /** Makes a checker for a file whose header is good enough. */
+  static Checker open(HostFile file, Consumer<Finding> findings) throws ImageException {
     Header header = Qcow2Opener.decodeHeader(file);
     HeaderValidator.validateForCheck(file.path(), header);
     String dataFile = header.extensionText(HeaderExtension.DATA_FILE);
@@ -80,10 +90,41 @@ public final class Checker {
     if (header.cryptMethod() == 2 && header.extension(HeaderExtension.ENCRYPTION) == null) {
       throw ImageException.corrupt(file.path(), "Missing CRYPTO header for crypt method 2");
     }
-    return new Checker(file, header, findings).run();
+    return new Checker(file, header, findings);
   }
 
-  private CheckResult run() {
+  /** The header that was checked. */
+  Header header() {
+    return header;
+  }
+
+  /** The uses that were counted. */
+  ExpectedRefcounts expected() {
+    return expected;
+  }
+
+  /** The refcounts that the image records; null if the check did not come that far. */
+  @Nullable StoredRefcounts stored() {
+    return storedRefcounts;
+  }
+
+  /** The active L1 table as far as the file has it. */
+  long[] active() {
+    return active;
+  }
+
+  /** Host offsets of the refcount blocks that are among the counted uses. */
+  List<Long> countedBlocks() {
+    return countedBlocks;
+  }
+
+  /** Whether the uses of a range were counted. */
+  boolean counted(long hostOffset, long bytes) {
+    return tables.countable(hostOffset, bytes);
+  }
+
+  /** Runs the check; once. */
+  CheckResult run() {
     String failure = null;
     SnapshotReferences snapshots = null;
     try {
@@ -147,7 +188,7 @@ public final class Checker {
 
   private void references(SnapshotReferences snapshots) throws ImageException {
     use("header", 0, geometry.clusterSize());
-    long[] active = readTable(header.l1Offset(), header.l1Entries());
+    active = readTable(header.l1Offset(), header.l1Entries());
     Map<L1Table, Long> others = snapshotTables(snapshots);
     tables.note(active, true, 1);
     for (Map.Entry<L1Table, Long> other : others.entrySet()) {
@@ -181,6 +222,7 @@ public final class Checker {
             geometry,
             new RefcountWidth(header.refcountOrder()),
             readTable(header.refcountTableOffset(), refcountEntries));
+    storedRefcounts = stored;
     useBlocks(stored);
     compare(stored);
     if (flagsWrong || tables.flagsUnknown() || externalData) {
@@ -298,6 +340,7 @@ public final class Checker {
         block(offset, 0, String.format("ERROR refcount block %d is outside image", i));
       } else {
         use("refcount block", offset, geometry.clusterSize());
+        countedBlocks.add(offset);
         long count = expected.count(offset >>> geometry.clusterBits());
         if (count != 1) {
           block(

@@ -98,6 +98,20 @@ final class ExpectedRefcounts {
     return times - counted;
   }
 
+  /** Takes back uses that {@link #add} counted. */
+  void subtract(long cluster, long times) {
+    char[] chunk = chunk((int) (cluster >>> CHUNK_BITS));
+    int at = (int) cluster & CHUNK - 1;
+    long now = count(cluster, chunk[at]) - times;
+    if (now < 0) {
+      throw new IllegalStateException("cluster " + cluster + " was not used that often");
+    }
+    chunk[at] = (char) (chunk[at] & ~COUNT | (now >= COUNT ? COUNT : (int) now));
+    if (now >= COUNT) {
+      large.put(cluster, now);
+    }
+  }
+
   /** The count of {@code cluster}, whose two bytes are {@code value}. */
   long count(long cluster, int value) {
     int low = value & COUNT;

@@ -69,9 +69,7 @@ final class TableWalk {
     if (bytes <= 0) {
       return true;
     }
-    if (hostOffset < 0
-        || hostOffset > Long.MAX_VALUE - bytes
-        || hostOffset + bytes - file.length() >= clusterSize) {
+    if (!countable(hostOffset, bytes)) {
       report.add(
           Kind.BEYOND_END,
           structure,
@@ -102,6 +100,13 @@ final class TableWalk {
       }
     }
     return true;
+  }
+
+  /** Whether a range ends no further than within the cluster behind the end of the file. */
+  boolean countable(long hostOffset, long bytes) {
+    return hostOffset >= 0
+        && hostOffset <= Long.MAX_VALUE - bytes
+        && hostOffset + bytes - file.length() < clusterSize;
   }
 
   /** Notes how often an L1 table's entries name each L2 table; call for every one before a walk. */
