@@ -69,13 +69,10 @@ public final class ImageMount {
     MountTree tree =
         isFlat ? MountTree.flat(image, log, policy) : MountTree.views(image, log, policy);
     Path disk = isFlat ? mountPoint : mountPoint.resolve("disk.raw");
+    SizeRestorer size = new SizeRestorer(disk, image.size());
+    boolean kernelWriteback = tree.isWritable() && policy.cache().kernelWriteback();
     Session.Writing writing =
-        tree.isWritable()
-            ? new Session.Writing(
-                policy.cache().kernelWriteback(),
-                new SizeRestorer(disk, image.size()),
-                tree::attach)
-            : null;
+        tree.isWritable() ? new Session.Writing(kernelWriteback, size, tree::attach) : null;
     ImageFileSystem fileSystem = newFileSystem(tree, writing, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.
@@ -83,6 +80,9 @@ public final class ImageMount {
       String reason = Errno.text(PosixCalls.errno());
       session.close();
       throw new MountException(named(mountPoint) + " does not answer: " + reason);
+    }
+    if (isFlat && kernelWriteback) {
+      size.restore();
     }
     MountTable.Entry entry = MountTable.at(mountPoint);
     if (entry != null) {
