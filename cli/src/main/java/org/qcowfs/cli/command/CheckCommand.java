@@ -31,10 +31,7 @@ public final class CheckCommand implements Command {
 
   private static final Option REPAIR =
       Option.value(
-          'r',
-          "repair",
-          "leaks|all",
-          "Repair: set leaked clusters free, or refcounts and COPIED flags too.");
+          'r', "repair", "leaks|all", "Repair: set leaked clusters free, or mend all that can be.");
 
   @Override
   public Synopsis synopsis() {
@@ -50,10 +47,10 @@ public final class CheckCommand implements Command {
         List.of(
             "Neither backing file nor data file is opened. Each finding is one line on standard"
                 + " error.",
-            "A repair never changes what the disk reads as; a crash leaves the image as it was or"
-                + " repaired.",
-            "Exit codes, after a repair: 0 clean, 1 could not be checked, 2 corruption, 3 leaked clusters only, 63"
-                + " a format without checks."),
+            "After a repair everything that could be read reads the same; a crash leaves the image"
+                + " as it was or repaired.",
+            "Exit codes, after a repair: 0 clean, 1 could not be checked, 2 corruption, 3 leaked"
+                + " clusters only, 63 a format without checks."),
         "qcowfs check --output=json vm.qcow2");
   }
 

@@ -112,6 +112,19 @@ final class ExpectedRefcounts {
     }
   }
 
+  /** Whether an active entry's noted flag contradicts the counts as they are now. */
+  boolean flagsWrong() {
+    for (char[] chunk : chunks) {
+      for (int i = 0; chunk != null && i < CHUNK; i++) {
+        int wrong = (chunk[i] & COUNT) == 1 ? NOT_COPIED : COPIED;
+        if ((chunk[i] & wrong) != 0) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   /** The count of {@code cluster}, whose two bytes are {@code value}. */
   long count(long cluster, int value) {
     int low = value & COUNT;

@@ -1,38 +1,48 @@
 package org.qcowfs.engine.qcow2.check;
 
-import java.nio.ByteBuffer;
-import java.util.BitSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
-import org.qcowfs.engine.qcow2.format.FormatLimits;
+import org.qcowfs.engine.qcow2.check.Checker.L1Table;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
 import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.refcount.RefcountWidth;
 
 /**
- * Makes new refcounts, an L1 table and, where a COPIED flag is wrong, L2 tables behind everything
- * that the image uses, and then names them in the header with one write (rule W4).
+ * Makes new refcounts, an L1 table and, where an entry is wrong, L2 tables, snapshots' L1 tables
+ * and a snapshot table behind everything that the image uses.
  *
- * <p>Nothing that the old header reaches is changed before. One use.
+ * <p>Nothing that the header reaches is changed: the image becomes the new one when a header that
+ * {@link #header} gives is written (rule W4). One use: {@link #plan}, then {@link #write}.
  */
 final class Rebuild {
-  private static final int L1_OFFSET_AT = 40;
-
   private final HostFile file;
   private final CheckedFile input;
   private final Checker checker;
   private final Header header;
   private final Geometry geometry;
-  private final boolean externalData;
-  private final RefcountWidth width;
   private final ExpectedRefcounts counts;
+  private final L2Mender mender;
   private final DataBuffer table;
   private final long clusterSize;
-  private final long countsPerBlock;
+  private final long oldLength;
+
+  /** L2 tables that are made anew, by host offset, and the new host offset. */
+  private final Map<Long, Long> movedL2 = new LinkedHashMap<>();
+
+  /** L1 tables of snapshots that are made anew, and the new host offset. */
+  private final Map<L1Table, Long> movedL1 = new LinkedHashMap<>();
+
+  private boolean entriesWrong;
+  private long l1Offset;
+  private byte @Nullable [] snapshotTable;
+  private long snapshotTableOffset;
+  private @Nullable NewRefcounts refcounts;
 
   Rebuild(HostFile file, Checker checker) throws ImageException {
     this.file = file;
@@ -40,91 +50,70 @@ final class Rebuild {
     this.checker = checker;
     this.header = checker.header();
     this.geometry = Geometry.of(header);
-    this.externalData = header.has(IncompatibleFeature.EXTERNAL_DATA_FILE);
-    this.width = new RefcountWidth(header.refcountOrder());
     this.counts = checker.expected();
+    this.mender =
+        new L2Mender(input, geometry, header.has(IncompatibleFeature.EXTERNAL_DATA_FILE), checker);
     this.clusterSize = geometry.clusterSize();
-    this.countsPerBlock = width.countsIn(clusterSize);
     this.table = DataBuffer.allocate((int) clusterSize);
-  }
-
-  /** Sets the refcounts to 0 of clusters that nothing uses; all others are right. */
-  void freeLeaks() throws ImageException {
-    StoredRefcounts stored = checker.stored();
-    if (stored == null) {
-      return;
-    }
-    for (long index = 0; index * countsPerBlock < counts.clusters(); index++) {
-      DataBuffer block = stored.block(index);
-      if (block == null) {
-        continue;
-      }
-      boolean changed = false;
-      long first = index * countsPerBlock;
-      long last = Math.min(counts.clusters(), first + countsPerBlock);
-      for (long cluster = first; cluster < last; cluster++) {
-        int at = (int) (cluster - first);
-        if (width.get(block.bytes(), at) != 0 && counts.count(cluster) == 0) {
-          width.set(block.bytes(), at, 0);
-          changed = true;
-        }
-      }
-      if (changed) {
-        file.write(stored.offset(index), block, 0, block.capacity());
-      }
-    }
-    file.sync();
+    this.oldLength = file.length();
+    this.l1Offset = header.l1Offset();
+    this.snapshotTableOffset = header.snapshotTableOffset();
   }
 
   /**
-   * Makes everything anew.
+   * Decides what to make, and where; writes nothing. The counts of the check are changed to those
+   * of the new image.
    *
+   * @param refcountsWrong whether new refcounts are needed in any case
+   * @param entriesWrong whether L1 or L2 entries have other faults than COPIED flags
+   * @param incomplete whether the snapshot table lacks what version 3 demands
    * @param firstBeyondEnd the lowest host offset that something refers to although it, or its end,
    *     is past the end of the file
-   * @throws ImageException kind {@code CORRUPT} if that would come to lie on what is made here
+   * @return false if nothing can be mended this way
+   * @throws ImageException kind {@code CORRUPT} or {@code NO_SPACE} without errno if it cannot be
+   *     done without harm
    */
-  void run(long firstBeyondEnd) throws ImageException {
-    if (counts.count(0) != 1) {
+  boolean plan(
+      boolean refcountsWrong, boolean entriesWrong, boolean incomplete, long firstBeyondEnd)
+      throws ImageException {
+    this.entriesWrong = entriesWrong;
+    takeBackOldTables();
+    if (checker.tableInHeader()) {
       throw ImageException.corrupt(
           file.path(),
-          "something takes the header for a table or for data, and a repair changes the header;"
-              + " nothing was changed");
+          "a table lies in the header's cluster, and a repair changes the header; nothing was"
+              + " changed");
     }
-    takeBackOldTables();
-    boolean copyL2 = flagsWrong();
-    long[] active = checker.active();
-    long l1Clusters = clusters(header.l1Entries() * 8);
-    long l2Tables = 0;
-    if (copyL2) {
-      for (long entry : active) {
-        if (copyable(entry)) {
-          counts.subtract((entry & Geometry.OFFSET_MASK) >>> geometry.clusterBits(), 1);
-          l2Tables++;
-        }
-      }
+    chooseL2Tables();
+    chooseL1Tables();
+    boolean newSnapshots = incomplete || !movedL1.isEmpty();
+    if (!refcountsWrong && !newSnapshots && movedL2.isEmpty() && !activeChanges()) {
+      return false;
     }
-    long oldLength = file.length();
-    long start = Math.max(counts.clusters(), clusters(oldLength));
-    Places places = places(start, l1Clusters, l2Tables);
-    long newLength = places.end << geometry.clusterBits();
-    refuseOverlap(firstBeyondEnd, newLength);
-    boolean written = false;
-    try {
-      writeActive(active, copyL2, places);
-      long[] entries = writeBlocks(places, start);
-      writeWords(places.table << geometry.clusterBits(), entries, places.tableClusters);
-      file.sync();
-      written = true;
-    } finally {
-      if (!written) {
-        file.truncate(oldLength);
-      }
-    }
-    switchHeader(places, l1Clusters > 0);
+    long first =
+        file.resizable()
+            ? Math.max(counts.clusters(), clusters(oldLength))
+            : checker.endOffset() >>> geometry.clusterBits();
+    place(first, newSnapshots);
+    refuseOverlap(first, firstBeyondEnd);
+    return true;
   }
 
-  private void refuseOverlap(long firstBeyondEnd, long newLength) throws ImageException {
-    if (firstBeyondEnd < newLength) {
+  /** Bytes of the file once it is written. */
+  long newLength() {
+    return Math.max(oldLength, made().end() << geometry.clusterBits());
+  }
+
+  private NewRefcounts made() {
+    NewRefcounts made = refcounts;
+    if (made == null) {
+      throw new IllegalStateException("not planned");
+    }
+    return made;
+  }
+
+  private void refuseOverlap(long first, long firstBeyondEnd) throws ImageException {
+    if (firstBeyondEnd < made().end() << geometry.clusterBits()) {
       throw ImageException.corrupt(
           file.path(),
           String.format(
@@ -132,200 +121,239 @@ final class Rebuild {
                   + " would write; nothing was changed",
               firstBeyondEnd));
     }
-    if (!file.resizable() && newLength > file.length()) {
+    if (!file.resizable() && newLength() > oldLength) {
       throw new ImageException(
-          ErrorKind.NO_SPACE, file.path(), "a repair needs room behind the image's end");
+          ErrorKind.NO_SPACE,
+          file.path(),
+          String.format(
+              "a repair needs room up to host offset 0x%x, behind the image's end at 0x%x",
+              newLength(), first << geometry.clusterBits()));
     }
   }
 
-  // -----------------------------------------------------------------------------------------
-  // counts
+  // ------------------------------------------------------------------------------------- planning
 
   private long clusters(long bytes) {
     return bytes + clusterSize - 1 >>> geometry.clusterBits();
   }
 
   private void takeBackOldTables() {
-    if (header.l1Entries() > 0) {
-      takeBack(header.l1Offset(), header.l1Entries() * 8);
-    }
+    takeBack(header.l1Offset(), header.l1Entries() * 8, 1);
     takeBack(
-        header.refcountTableOffset(), header.refcountTableClusters() << geometry.clusterBits());
+        header.refcountTableOffset(), header.refcountTableClusters() << geometry.clusterBits(), 1);
     for (long block : checker.countedBlocks()) {
-      takeBack(block, clusterSize);
+      takeBack(block, clusterSize, 1);
     }
   }
 
-  private void takeBack(long hostOffset, long bytes) {
+  private void takeBack(long hostOffset, long bytes, long times) {
     if (bytes > 0 && checker.counted(hostOffset, bytes)) {
       long last = hostOffset + bytes - 1 >>> geometry.clusterBits();
       for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
-        counts.subtract(cluster, 1);
+        counts.subtract(cluster, times);
       }
     }
   }
 
-  // ------------------------------------------------------------------------------------------
-  // flags
+  private boolean movable(L1Table snapshot) {
+    return checker.counted(snapshot.hostOffset(), snapshot.entries() * 8);
+  }
 
   /** Whether an L1 entry names an L2 table that can be moved. */
-  private boolean copyable(long entry) {
-    long l2 = entry & Geometry.OFFSET_MASK;
-    return l2 != 0 && geometry.inCluster(l2) == 0 && l2 < input.length();
+  private boolean copyable(long l2Offset) {
+    return l2Offset != 0 && geometry.inCluster(l2Offset) == 0 && l2Offset < input.length();
   }
 
-  /** Whether an entry of an active L2 table has a COPIED flag that contradicts the new counts. */
-  private boolean flagsWrong() throws ImageException {
-    for (long entry : checker.active()) {
-      if (copyable(entry)) {
-        input.read(entry & Geometry.OFFSET_MASK, table, table.capacity());
-        if (setFlags()) {
-          return true;
+  private interface Visitor {
+    /** Called with the table in memory. */
+    void visit(long l2Offset, boolean active, long times) throws ImageException;
+  }
+
+  /** Reads each L2 table that can be moved once. */
+  private void forEachL2(Visitor visitor) throws ImageException {
+    checker.l2Tables().restart();
+    forEachL2(checker.active(), visitor);
+    if (entriesWrong) {
+      for (L1Table snapshot : checker.snapshotTables().keySet()) {
+        if (movable(snapshot)) {
+          forEachL2(checker.read(snapshot), visitor);
         }
       }
     }
-    return false;
   }
 
-  /** Sets the flags of the L2 table in memory; returns whether any was wrong. */
-  private boolean setFlags() {
-    ByteBuffer words = table.bytes();
-    boolean changed = false;
-    int step = geometry.extendedL2() ? 16 : 8;
-    for (int at = 0; at < table.capacity(); at += step) {
-      long entry = words.getLong(at);
-      long offset = entry & Geometry.OFFSET_MASK;
-      boolean zero = !geometry.extendedL2() && (entry & Geometry.ZERO) != 0;
-      boolean named = offset != 0 || externalData && entry < 0 && !zero;
-      if (!named || (entry & Geometry.COMPRESSED) != 0) {
+  private void forEachL2(long[] entries, Visitor visitor) throws ImageException {
+    Uses uses = checker.l2Tables();
+    for (long entry : entries) {
+      long l2 = entry & Geometry.OFFSET_MASK;
+      if (copyable(l2) && uses.first(l2)) {
+        input.read(l2, table, table.capacity());
+        visitor.visit(l2, uses.active(l2) > 0, uses.all(l2));
+      }
+    }
+  }
+
+  private void chooseL2Tables() throws ImageException {
+    if (entriesWrong) {
+      forEachL2((l2, active, times) -> mender.count(table, times));
+    }
+    boolean[] again = {entriesWrong || !checker.flagsKnown() || counts.flagsWrong()};
+    while (again[0]) {
+      again[0] = false;
+      forEachL2(
+          (l2, active, times) -> {
+            if (!movedL2.containsKey(l2) && mender.mend(table, active)) {
+              long old = l2 >>> geometry.clusterBits();
+              movedL2.put(l2, 0L);
+              counts.subtract(old, times);
+              // Data that names the old place may have it for itself now.
+              again[0] |= counts.count(old) > 0;
+            }
+          });
+    }
+  }
+
+  private void chooseL1Tables() throws ImageException {
+    if (movedL2.isEmpty() && !entriesWrong && !checker.emptyEntries()) {
+      return;
+    }
+    for (Map.Entry<L1Table, Long> snapshot : checker.snapshotTables().entrySet()) {
+      L1Table l1 = snapshot.getKey();
+      if (!movable(l1)) {
         continue;
       }
-      boolean own = externalData || counts.count(offset >>> geometry.clusterBits()) == 1;
-      if (own != entry < 0) {
-        words.putLong(at, entry ^ Geometry.COPIED);
-        changed = true;
-      }
-    }
-    return changed;
-  }
-
-  // -----------------------------------------------------------------------------------------
-  // places
-
-  /** Where what is made goes, in clusters; blocks follow the table. */
-  private record Places(
-      long l1, long l2, long table, long tableClusters, long blocks, BitSet needed, long end) {}
-
-  private Places places(long start, long l1Clusters, long l2Tables) throws ImageException {
-    BitSet used = new BitSet();
-    for (long first = 0; first < start; first += countsPerBlock) {
-      if (anyUsed(first, Math.min(start, first + countsPerBlock))) {
-        used.set((int) (first / countsPerBlock));
-      }
-    }
-    long l2 = start + l1Clusters;
-    long tableAt = l2 + l2Tables;
-    long tableClusters = 1;
-    long blocks = 1;
-    while (true) {
-      long end = tableAt + tableClusters + blocks;
-      long entries = (end + countsPerBlock - 1) / countsPerBlock;
-      if (entries * 8 > FormatLimits.MAX_REFCOUNT_TABLE_BYTES) {
-        throw new ImageException(
-            ErrorKind.NO_SPACE, file.path(), "the new refcount table would be too large");
-      }
-      BitSet needed = (BitSet) used.clone();
-      needed.set((int) (start / countsPerBlock), (int) entries);
-      long neededTable = clusters(entries * 8);
-      if (neededTable == tableClusters && needed.cardinality() == blocks) {
-        return new Places(start, l2, tableAt, tableClusters, tableAt + tableClusters, needed, end);
-      }
-      // Both only grow, so this ends.
-      tableClusters = Math.max(tableClusters, neededTable);
-      blocks = Math.max(blocks, needed.cardinality());
-    }
-  }
-
-  private boolean anyUsed(long from, long to) {
-    for (long cluster = from; cluster < to; ) {
-      long next = Math.min(to, (cluster | ExpectedRefcounts.CHUNK - 1) + 1);
-      char @Nullable [] chunk = counts.peek((int) (cluster >>> ExpectedRefcounts.CHUNK_BITS));
-      for (; chunk != null && cluster < next; cluster++) {
-        if ((chunk[(int) cluster & ExpectedRefcounts.CHUNK - 1] & ExpectedRefcounts.COUNT) != 0) {
-          return true;
+      for (long entry : checker.read(l1)) {
+        if (movedL2.containsKey(entry & Geometry.OFFSET_MASK) || mended(entry, false) != entry) {
+          movedL1.put(l1, 0L);
+          takeBack(l1.hostOffset(), l1.entries() * 8, snapshot.getValue());
+          break;
         }
       }
-      cluster = next;
+    }
+  }
+
+  private boolean activeChanges() {
+    for (long entry : checker.active()) {
+      if (mended(entry, true) != entry) {
+        return true;
+      }
     }
     return false;
   }
 
-  // ----------------------------------------------------------------------------------------
-  // writing
-
-  private void writeActive(long[] active, boolean copyL2, Places places) throws ImageException {
-    long[] entries = active.clone();
-    long next = places.l2;
-    for (int i = 0; i < entries.length; i++) {
-      long l2 = entries[i] & Geometry.OFFSET_MASK;
-      if (copyL2 && copyable(entries[i])) {
-        input.read(l2, table, table.capacity());
-        setFlags();
-        file.write(next << geometry.clusterBits(), table, 0, table.capacity());
-        entries[i] =
-            entries[i] & ~Geometry.OFFSET_MASK | next << geometry.clusterBits() | Geometry.COPIED;
-        next++;
-      } else if (l2 != 0) {
-        boolean own = counts.count(l2 >>> geometry.clusterBits()) == 1;
-        entries[i] = own ? entries[i] | Geometry.COPIED : entries[i] & ~Geometry.COPIED;
-      }
+  /** An L1 entry as it is to be. */
+  private long mended(long entry, boolean active) {
+    long l2 = entry & Geometry.OFFSET_MASK;
+    if (l2 == 0) {
+      return 0;
     }
-    writeWords(places.l1 << geometry.clusterBits(), entries, clusters(header.l1Entries() * 8));
+    long made = entriesWrong && copyable(l2) ? entry & ~Geometry.L1_RESERVED : entry;
+    Long to = movedL2.get(l2);
+    if (to != null) {
+      l2 = to;
+      made = made & ~Geometry.OFFSET_MASK | to;
+    }
+    if (!active) {
+      return made;
+    }
+    boolean own = counts.count(l2 >>> geometry.clusterBits()) == 1;
+    return own ? made | Geometry.COPIED : made & ~Geometry.COPIED;
   }
 
-  /** Writes words, and zeroes behind them, to whole clusters. */
-  private void writeWords(long hostOffset, long[] words, long clusters) throws ImageException {
-    int perCluster = (int) (clusterSize / 8);
-    for (int cluster = 0; cluster < clusters; cluster++) {
+  private void place(long first, boolean newSnapshots) throws ImageException {
+    long next = first;
+    if (header.l1Entries() > 0) {
+      l1Offset = next << geometry.clusterBits();
+      next = take(next, header.l1Entries() * 8, 1);
+    }
+    for (Map.Entry<Long, Long> l2 : movedL2.entrySet()) {
+      l2.setValue(next << geometry.clusterBits());
+      next = take(next, clusterSize, checker.l2Tables().all(l2.getKey()));
+    }
+    for (Map.Entry<L1Table, Long> l1 : movedL1.entrySet()) {
+      l1.setValue(next << geometry.clusterBits());
+      Long times = checker.snapshotTables().get(l1.getKey());
+      next = take(next, l1.getKey().entries() * 8, times == null ? 1 : times);
+    }
+    if (newSnapshots) {
+      byte[] made = NewSnapshotTable.bytes(input, header, checker.snapshots(), movedL1);
+      takeBack(header.snapshotTableOffset(), checker.snapshotTableBytes(), 1);
+      snapshotTable = made;
+      snapshotTableOffset = next << geometry.clusterBits();
+      next = take(next, made.length, 1);
+    }
+    refcounts =
+        new NewRefcounts(file, geometry, new RefcountWidth(header.refcountOrder()), counts, next);
+  }
+
+  private long take(long first, long bytes, long times) {
+    long end = first + clusters(bytes);
+    for (long cluster = first; cluster < end; cluster++) {
+      counts.add(cluster, times, 0);
+    }
+    return end;
+  }
+
+  // -------------------------------------------------------------------------------------- writing
+
+  /** Writes what was planned, and makes it durable; if that fails the file is cut again. */
+  void write() throws ImageException {
+    boolean written = false;
+    try {
+      writeL1(l1Offset, checker.active(), header.l1Entries(), true);
+      for (Map.Entry<L1Table, Long> l1 : movedL1.entrySet()) {
+        writeL1(l1.getValue(), checker.read(l1.getKey()), l1.getKey().entries(), false);
+      }
+      for (Map.Entry<Long, Long> l2 : movedL2.entrySet()) {
+        input.read(l2.getKey(), table, table.capacity());
+        mender.mend(table, checker.l2Tables().active(l2.getKey()) > 0);
+        file.write(l2.getValue(), table, 0, table.capacity());
+      }
+      writeSnapshots();
+      made().write();
+      file.sync();
+      written = true;
+    } finally {
+      if (!written) {
+        undo();
+      }
+    }
+  }
+
+  /** Gives back what was written; nothing refers to it. */
+  void undo() throws ImageException {
+    if (file.resizable()) {
+      file.truncate(oldLength);
+    }
+  }
+
+  private void writeL1(long hostOffset, long[] old, long entries, boolean active)
+      throws ImageException {
+    long[] made = new long[old.length];
+    for (int i = 0; i < old.length; i++) {
+      made[i] = mended(old[i], active);
+    }
+    NewRefcounts.writeWords(file, hostOffset, made, clusters(entries * 8), table);
+  }
+
+  private void writeSnapshots() throws ImageException {
+    byte[] bytes = snapshotTable;
+    for (int at = 0; bytes != null && at < bytes.length; at += table.capacity()) {
       table.zero(0, table.capacity());
-      for (int i = 0; i < perCluster && cluster * perCluster + i < words.length; i++) {
-        table.bytes().putLong(i * 8, words[cluster * perCluster + i]);
-      }
-      file.write(
-          hostOffset + ((long) cluster << geometry.clusterBits()), table, 0, table.capacity());
+      table.bytes().put(0, bytes, at, Math.min(table.capacity(), bytes.length - at));
+      file.write(snapshotTableOffset + at, table, 0, table.capacity());
     }
   }
 
-  /** Writes the refcount blocks; returns the refcount table. */
-  private long[] writeBlocks(Places places, long start) throws ImageException {
-    long[] entries = new long[places.needed.length()];
-    long next = places.blocks;
-    for (int index = places.needed.nextSetBit(0);
-        index >= 0;
-        index = places.needed.nextSetBit(index + 1)) {
-      table.zero(0, table.capacity());
-      long first = index * countsPerBlock;
-      long last = Math.min(places.end, first + countsPerBlock);
-      for (long cluster = first; cluster < last; cluster++) {
-        long count = cluster >= start ? 1 : counts.count(cluster);
-        if (count != 0) {
-          width.set(table.bytes(), (int) (cluster - first), count);
-        }
-      }
-      entries[index] = next << geometry.clusterBits();
-      file.write(entries[index], table, 0, table.capacity());
-      next++;
-    }
-    return entries;
-  }
-
-  /** Header bytes 40 to 59: L1 offset, refcount table offset and clusters; in one sector. */
-  private void switchHeader(Places places, boolean hasL1) throws ImageException {
-    DataBuffer fields = DataBuffer.allocate(24, 8);
-    long l1 = hasL1 ? places.l1 << geometry.clusterBits() : header.l1Offset();
-    fields.bytes().putLong(0, l1).putLong(8, places.table << geometry.clusterBits());
-    fields.bytes().putInt(16, (int) places.tableClusters);
-    file.write(L1_OFFSET_AT, fields, 0, 20);
-    file.sync();
+  /** The header that names what was written. */
+  Header header() {
+    return header.withTables(
+        header.size(),
+        header.l1Entries(),
+        l1Offset,
+        made().tableOffset(),
+        made().tableClusters(),
+        header.snapshotCount(),
+        snapshotTableOffset);
   }
 }

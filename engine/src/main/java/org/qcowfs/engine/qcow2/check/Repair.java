@@ -2,29 +2,29 @@ package org.qcowfs.engine.qcow2.check;
 
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.check.Finding.Kind;
 import org.qcowfs.engine.qcow2.format.Header;
-import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 
 /**
- * Repairs refcounts and COPIED flags; guest data is neither moved nor changed.
+ * Repairs refcounts, COPIED flags, entries of L1 and L2 tables and the snapshot table; guest data
+ * is neither moved nor changed.
  *
  * <p>Leaked clusters that nothing uses are set free in place. Everything else is made anew behind
- * the end of the file and put in force by one write of the header ({@link Rebuild}), so a crash at
- * any moment leaves the image as it was or repaired.
+ * the end of the file, checked there, and put in force by one write of the header ({@link Rebuild},
+ * {@link HeaderSwitch}), so a crash at any moment leaves the image as it was or repaired.
  */
 public final class Repair {
   /** What may be repaired. */
   public enum Scope {
     /** Only what wastes space, and only in an image without any other fault. */
     LEAKS,
-    /** Refcounts and COPIED flags. */
+    /** All that can be. */
     ALL
   }
 
@@ -47,17 +47,20 @@ public final class Repair {
     }
   }
 
-  /** Autoclear features that what is done here keeps true: bitmaps, raw data file. */
-  private static final long AUTOCLEAR_KEPT = 3;
-
-  private static final int INCOMPATIBLE_AT = 72;
-  private static final int AUTOCLEAR_AT = 88;
+  /** Findings that new refcounts end. */
+  private static final Set<Kind> REFCOUNTS =
+      Set.of(
+          Kind.REFCOUNT_TOO_LOW,
+          Kind.REFCOUNT_TOO_HIGH,
+          Kind.REFCOUNT_UNREADABLE,
+          Kind.REFCOUNT_BLOCK);
 
   private final HostFile file;
   private final Consumer<Finding> findings;
   private final Map<Kind, Long> kinds = new EnumMap<>(Kind.class);
   private long firstBeyondEnd = Long.MAX_VALUE;
   private boolean leaksInUse;
+  private boolean l1Lost;
 
   private Repair(HostFile file, Consumer<Finding> findings) {
     this.file = file;
@@ -79,36 +82,116 @@ public final class Repair {
   private Outcome run(Scope scope) throws ImageException {
     Checker checker = Checker.open(file, this::take);
     CheckResult before = checker.run();
+    l1Lost = !checker.counted(checker.header().l1Offset(), checker.header().l1Entries() * 8);
     String refusal = before.failure() != null ? before.failure() : refusal(scope, before);
     if (refusal != null) {
       return new Outcome(before, before, refusal);
     }
-    boolean changed = false;
-    if (refcountsWrong()) {
-      try {
-        clearAutoclear(checker.header());
-        if (inPlace()) {
-          new Rebuild(file, checker).freeLeaks();
-        } else {
-          new Rebuild(file, checker).run(firstBeyondEnd);
-        }
-      } catch (ImageException e) {
-        if (e.errno() != 0 || e.kind() == ErrorKind.IO) {
-          throw e;
-        }
-        return new Outcome(before, before, e.detail()); // said before the first write
+    if (onlyUnusedLeaks()) {
+      return new Outcome(before, freeLeaks(checker), null);
+    }
+    if (!mendable() && !checker.emptyEntries()) {
+      return new Outcome(before, unmark(checker.header(), before), null);
+    }
+    if (checker.tableCutOff()) {
+      return new Outcome(
+          before,
+          before,
+          "a table lies at the end of the file and is cut off there; what a repair writes behind it"
+              + " would make it seem empty");
+    }
+    if (checker.emptyEntries()) {
+      // What a check has found in the header, taken for an L2 table, is no fault of the image.
+      kinds.clear();
+      firstBeyondEnd = Long.MAX_VALUE;
+      leaksInUse = false;
+      checker = Checker.open(file, checker.header(), true, this::note);
+      checker.run();
+    }
+    Rebuild rebuild = new Rebuild(file, checker);
+    try {
+      boolean needed =
+          rebuild.plan(
+              refcountsWrong(),
+              has(Kind.L1_ENTRY) || has(Kind.L2_ENTRY),
+              checker.incompleteSnapshots(),
+              firstBeyondEnd);
+      if (!needed) {
+        // The plan has changed the counts; the leaks beside what cannot be mended are counted anew.
+        Checker again = Checker.open(file, finding -> {});
+        return new Outcome(before, has(Kind.REFCOUNT_TOO_HIGH) ? again(again) : before, null);
       }
-      changed = true;
+    } catch (ImageException e) {
+      if (e.errno() != 0 || e.kind() == ErrorKind.IO) {
+        throw e;
+      }
+      return new Outcome(before, before, e.detail());
     }
-    CheckResult after = changed ? Checker.check(file, f -> {}) : before;
-    if (scope == Scope.ALL) {
-      clearMarks(checker.header(), after);
+    return rebuilt(rebuild, before);
+  }
+
+  private CheckResult again(Checker checker) throws ImageException {
+    checker.run();
+    return freeLeaks(checker);
+  }
+
+  /** Writes what is planned, and has it checked before the header names it. */
+  private Outcome rebuilt(Rebuild rebuild, CheckResult before) throws ImageException {
+    rebuild.write();
+    Map<Kind, Long> left = new EnumMap<>(Kind.class);
+    CheckResult after;
+    boolean better = false;
+    try {
+      after =
+          Checker.open(
+                  file, rebuild.header(), false, f -> left.merge(f.kind(), f.times(), Long::sum))
+              .run();
+      better =
+          after.failure() == null
+              && after.corruptions() <= before.corruptions()
+              && after.checkErrors() <= before.checkErrors()
+              && left.keySet().stream().noneMatch(REFCOUNTS::contains);
+    } finally {
+      if (!better) {
+        rebuild.undo();
+      }
     }
+    if (!better) {
+      return new Outcome(
+          before, before, "what was made was no better than what is there; nothing was changed");
+    }
+    HeaderSwitch.write(file, rebuild.header(), clean(after));
     return new Outcome(before, after, null);
   }
 
+  private CheckResult freeLeaks(Checker checker) throws ImageException {
+    if (HeaderSwitch.foreign(checker.header())) {
+      HeaderSwitch.write(file, checker.header(), false);
+    }
+    LeakRelease.run(file, checker);
+    return unmark(checker.header(), Checker.check(file, f -> {}));
+  }
+
+  /** The image is not dirty nor corrupt any more, if that is true. */
+  private CheckResult unmark(Header header, CheckResult now) throws ImageException {
+    if (clean(now) && HeaderSwitch.marked(header)) {
+      HeaderSwitch.write(file, header, true);
+    }
+    return now;
+  }
+
+  private static boolean clean(CheckResult result) {
+    return result.failure() == null && result.corruptions() == 0 && result.checkErrors() == 0;
+  }
+
+  // ------------------------------------------------------------------------------------- findings
+
   private void take(Finding finding) {
     findings.accept(finding);
+    note(finding);
+  }
+
+  private void note(Finding finding) {
     kinds.merge(finding.kind(), finding.times(), Long::sum);
     if (finding.kind() == Kind.BEYOND_END) {
       firstBeyondEnd = Math.min(firstBeyondEnd, Math.max(0, finding.hostOffset()));
@@ -121,12 +204,16 @@ public final class Repair {
   }
 
   private @Nullable String refusal(Scope scope, CheckResult before) {
-    if (scope == Scope.LEAKS && (before.corruptions() > 0 || before.checkErrors() > 0)) {
+    if (scope == Scope.LEAKS && !clean(before)) {
       return "leaks are left as they are: the image has other faults, and what seems leaked may be"
           + " what they hide";
     }
     if (has(Kind.UNREADABLE)) {
       return "what cannot be read cannot be repaired";
+    }
+    if (l1Lost) {
+      return "the active L1 table is past the end of the file, and without it the whole disk would"
+          + " seem unused";
     }
     if (has(Kind.REFCOUNT_OVERFLOW)) {
       return "clusters are used more often than the image's refcounts can say; convert the image";
@@ -134,44 +221,29 @@ public final class Repair {
     return null;
   }
 
-  /** Whether there is something that new refcounts and flags would mend. */
+  /** Whether new refcounts are needed, which leaks that nothing uses are no reason for. */
   private boolean refcountsWrong() {
-    return has(Kind.REFCOUNT_TOO_HIGH) || refcountsTooLow();
-  }
-
-  private boolean refcountsTooLow() {
     return has(Kind.REFCOUNT_TOO_LOW)
         || has(Kind.REFCOUNT_UNREADABLE)
         || has(Kind.REFCOUNT_BLOCK)
-        || has(Kind.COPIED_FLAG);
+        || leaksInUse;
   }
 
-  private boolean inPlace() {
-    return !refcountsTooLow() && !leaksInUse;
+  private boolean mendable() {
+    return refcountsWrong()
+        || has(Kind.REFCOUNT_TOO_HIGH)
+        || has(Kind.COPIED_FLAG)
+        || has(Kind.L1_ENTRY)
+        || has(Kind.L2_ENTRY)
+        || has(Kind.SNAPSHOT);
   }
 
-  /** Rule W6: features that a writer does not know end before its first write. */
-  private void clearAutoclear(Header header) throws ImageException {
-    if ((header.autoclear() & ~AUTOCLEAR_KEPT) != 0) {
-      writeWord(AUTOCLEAR_AT, header.autoclear() & AUTOCLEAR_KEPT);
-    }
-  }
-
-  /** The image is not dirty nor corrupt any more, if that is true. */
-  private void clearMarks(Header header, CheckResult after) throws ImageException {
-    long marks = IncompatibleFeature.DIRTY.mask() | IncompatibleFeature.CORRUPT.mask();
-    if (after.failure() == null
-        && after.corruptions() == 0
-        && after.checkErrors() == 0
-        && (header.incompatible() & marks) != 0) {
-      writeWord(INCOMPATIBLE_AT, header.incompatible() & ~marks);
-    }
-  }
-
-  private void writeWord(int at, long value) throws ImageException {
-    DataBuffer word = DataBuffer.allocate(8, 8);
-    word.bytes().putLong(0, value);
-    file.write(at, word, 0, 8);
-    file.sync();
+  private boolean onlyUnusedLeaks() {
+    return has(Kind.REFCOUNT_TOO_HIGH)
+        && !refcountsWrong()
+        && !has(Kind.COPIED_FLAG)
+        && !has(Kind.L1_ENTRY)
+        && !has(Kind.L2_ENTRY)
+        && !has(Kind.SNAPSHOT);
   }
 }

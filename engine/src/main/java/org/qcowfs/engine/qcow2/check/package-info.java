@@ -14,9 +14,20 @@
  * COPIED flags are noted beside each cluster's count, so they need no second pass: L2 tables are
  * read again only to name the entries once a flag is known to be wrong.
  *
+ * <p>{@link org.qcowfs.engine.qcow2.check.Repair} frees leaked clusters in place ({@link
+ * org.qcowfs.engine.qcow2.check.LeakRelease}). Everything else is made anew behind the end of the
+ * file ({@link org.qcowfs.engine.qcow2.check.Rebuild}): L2 tables with a wrong entry ({@link
+ * org.qcowfs.engine.qcow2.check.L2Mender}), L1 tables, the snapshot table, refcounts. A check of
+ * the file as the new header would have it comes before that header is written.
+ *
  * <h2>What must hold</h2>
  *
- * Memory is 2 bytes for each host cluster of a region of 65536 that anything refers to, plus a
+ * A repair changes no byte that the old header reaches but the header itself, and there one sector;
+ * only refcounts of leaked clusters are set to 0 in place. What could be read reads the same
+ * afterwards. A repair that refuses leaves the file as it was, its length included; a second repair
+ * changes nothing.
+ *
+ * <p>* Memory is 2 bytes for each host cluster of a region of 65536 that anything refers to, plus a
  * constant; nothing is allocated by a field of the image beyond the limits its header is judged by.
  * What lies past the end of the file reads as zeroes and costs nothing.
  *
