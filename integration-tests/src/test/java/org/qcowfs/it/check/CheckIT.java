@@ -23,6 +23,7 @@ import org.qcowfs.it.support.TempImages;
 final class CheckIT {
   private static final int CLUSTER = 65536;
   private static final int REFCOUNT_BLOCK = 2 * CLUSTER;
+  private static final int INCOMPATIBLE = 72;
   private static final int L1_TABLE = 3 * CLUSTER;
 
   private TempImages scratch;
@@ -88,6 +89,28 @@ final class CheckIT {
     sameAsQemuImg(2);
     CliRun.run("check", "-r", "all", image.toString());
     sameAsQemuImg(2);
+  }
+
+  @Test
+  void aDirtyImageIsRepairedBeforeItIsWrittenTo() throws IOException {
+    set(INCOMPATIBLE, 8, 1);
+    set(REFCOUNT_BLOCK + 5 * 2, 2, 0);
+    Run.Result run = CliRun.run("snapshot", "-c", "one", image.toString());
+    assertThat(run.exitCode()).as("%s", run).isZero();
+    assertThat(run.err())
+        .contains(image + ": was not closed cleanly; repaired (1 corruptions, 0 leaked clusters)");
+    sameAsQemuImg(0);
+    assertThat(QemuImg.info(image)).contains("\"dirty-flag\": false");
+  }
+
+  @Test
+  void anImageMarkedCorruptIsRefusedForWritingUntilItIsRepaired() throws IOException {
+    set(INCOMPATIBLE, 8, 2);
+    Run.Result refused = CliRun.run("snapshot", "-c", "one", image.toString());
+    assertThat(refused.exitCode()).isEqualTo(1);
+    assertThat(refused.err()).contains("Image is corrupt; cannot be opened read/write");
+    assertThat(CliRun.run("check", "-r", "all", image.toString()).exitCode()).isZero();
+    assertThat(CliRun.run("snapshot", "-c", "one", image.toString()).exitCode()).isZero();
   }
 
   @Test
