@@ -1,6 +1,8 @@
 package org.qcowfs.engine.qcow2.check;
 
 import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.qcow2.format.Geometry;
@@ -22,6 +24,9 @@ final class L2Mender {
   private final CheckedFile input;
   private final Checker checker;
   private final ExpectedRefcounts counts;
+
+  /** Entries that get a host cluster of their own, by host offset, and its host offset. */
+  private final Map<Long, Long> copies = new LinkedHashMap<>();
 
   L2Mender(CheckedFile input, Geometry geometry, boolean externalData, Checker checker) {
     this.path = input.file().path();
@@ -74,12 +79,39 @@ final class L2Mender {
   }
 
   /**
+   * Finds entries that share a host cluster more often than refcounts can say; each is to get a
+   * copy. The table is named once.
+   */
+  void separate(DataBuffer table, long l2Offset) {
+    int step = geometry.extendedL2() ? 16 : 8;
+    for (int at = 0; at < table.capacity() && counts.excessive(); at += step) {
+      long entry = table.bytes().getLong(at);
+      long offset = entry & Geometry.OFFSET_MASK;
+      long cluster = offset >>> geometry.clusterBits();
+      if ((entry & Geometry.COMPRESSED) == 0
+          && offset != 0
+          && !externalData
+          && plain(entry)
+          && counts.excessive(cluster)) {
+        counts.subtract(cluster, 1);
+        copies.put(l2Offset + at, 0L);
+      }
+    }
+  }
+
+  /** The entries that get a copy of their host cluster; the new host offset is for the caller. */
+  Map<Long, Long> copies() {
+    return copies;
+  }
+
+  /**
    * Mends the table in memory; the counts are final.
    *
+   * @param l2Offset where the table is, which names its entries
    * @param active whether COPIED flags matter: QEMU keeps them in the active disk's tables only
    * @return whether anything was changed
    */
-  boolean mend(DataBuffer table, boolean active) {
+  boolean mend(DataBuffer table, long l2Offset, boolean active) {
     ByteBuffer words = table.bytes();
     boolean changed = false;
     int step = geometry.extendedL2() ? 16 : 8;
@@ -90,6 +122,10 @@ final class L2Mender {
         continue;
       }
       long right = entry(entry, bitmap);
+      Long copy = copies.isEmpty() ? null : copies.get(l2Offset + at);
+      if (copy != null) {
+        right = right & ~Geometry.OFFSET_MASK | copy;
+      }
       if (active) {
         right = flagged(right);
       }

@@ -15,7 +15,8 @@ import org.qcowfs.engine.qcow2.refcount.RefcountWidth;
 
 /**
  * Makes new refcounts, an L1 table and, where an entry is wrong, L2 tables, snapshots' L1 tables
- * and a snapshot table behind everything that the image uses.
+ * and a snapshot table behind everything that the image uses; entries that share a host cluster
+ * more often than refcounts can say get copies of it.
  *
  * <p>Nothing that the header reaches is changed: the image becomes the new one when a header that
  * {@link #header} gives is written (rule W4). One use: {@link #plan}, then {@link #write}.
@@ -39,6 +40,10 @@ final class Rebuild {
   private final Map<L1Table, Long> movedL1 = new LinkedHashMap<>();
 
   private boolean entriesWrong;
+
+  /** Host clusters are used more often than refcounts can say. */
+  private boolean overflow;
+
   private long l1Offset;
   private byte @Nullable [] snapshotTable;
   private long snapshotTableOffset;
@@ -78,6 +83,7 @@ final class Rebuild {
       throws ImageException {
     this.entriesWrong = entriesWrong;
     takeBackOldTables();
+    overflow = counts.excessive();
     if (checker.tableInHeader()) {
       throw ImageException.corrupt(
           file.path(),
@@ -173,7 +179,7 @@ final class Rebuild {
   private void forEachL2(Visitor visitor) throws ImageException {
     checker.l2Tables().restart();
     forEachL2(checker.active(), visitor);
-    if (entriesWrong) {
+    if (entriesWrong || overflow) {
       for (L1Table snapshot : checker.snapshotTables().keySet()) {
         if (movable(snapshot)) {
           forEachL2(checker.read(snapshot), visitor);
@@ -197,12 +203,26 @@ final class Rebuild {
     if (entriesWrong) {
       forEachL2((l2, active, times) -> mender.count(table, times));
     }
-    boolean[] again = {entriesWrong || !checker.flagsKnown() || counts.flagsWrong()};
+    if (overflow) {
+      forEachL2(
+          (l2, active, times) -> {
+            if (times == 1) {
+              mender.separate(table, l2);
+            }
+          });
+      if (counts.excessive()) {
+        throw ImageException.corrupt(
+            file.path(),
+            "clusters are used more often than the image's refcounts can say, and copies do not"
+                + " help; convert the image");
+      }
+    }
+    boolean[] again = {entriesWrong || overflow || !checker.flagsKnown() || counts.flagsWrong()};
     while (again[0]) {
       again[0] = false;
       forEachL2(
           (l2, active, times) -> {
-            if (!movedL2.containsKey(l2) && mender.mend(table, active)) {
+            if (!movedL2.containsKey(l2) && mender.mend(table, l2, active)) {
               long old = l2 >>> geometry.clusterBits();
               movedL2.put(l2, 0L);
               counts.subtract(old, times);
@@ -270,6 +290,10 @@ final class Rebuild {
       l2.setValue(next << geometry.clusterBits());
       next = take(next, clusterSize, checker.l2Tables().all(l2.getKey()));
     }
+    for (Map.Entry<Long, Long> copy : mender.copies().entrySet()) {
+      copy.setValue(next << geometry.clusterBits());
+      next = take(next, clusterSize, 1);
+    }
     for (Map.Entry<L1Table, Long> l1 : movedL1.entrySet()) {
       l1.setValue(next << geometry.clusterBits());
       Long times = checker.snapshotTables().get(l1.getKey());
@@ -304,9 +328,14 @@ final class Rebuild {
       for (Map.Entry<L1Table, Long> l1 : movedL1.entrySet()) {
         writeL1(l1.getValue(), checker.read(l1.getKey()), l1.getKey().entries(), false);
       }
+      for (Map.Entry<Long, Long> copy : mender.copies().entrySet()) {
+        input.read(copy.getKey(), table, 8);
+        input.read(table.bytes().getLong(0) & Geometry.OFFSET_MASK, table, table.capacity());
+        file.write(copy.getValue(), table, 0, table.capacity());
+      }
       for (Map.Entry<Long, Long> l2 : movedL2.entrySet()) {
         input.read(l2.getKey(), table, table.capacity());
-        mender.mend(table, checker.l2Tables().active(l2.getKey()) > 0);
+        mender.mend(table, l2.getKey(), checker.l2Tables().active(l2.getKey()) > 0);
         file.write(l2.getValue(), table, 0, table.capacity());
       }
       writeSnapshots();

@@ -50,6 +50,7 @@ public final class Repair {
   /** Findings that new refcounts end. */
   private static final Set<Kind> REFCOUNTS =
       Set.of(
+          Kind.REFCOUNT_OVERFLOW,
           Kind.REFCOUNT_TOO_LOW,
           Kind.REFCOUNT_TOO_HIGH,
           Kind.REFCOUNT_UNREADABLE,
@@ -92,6 +93,12 @@ public final class Repair {
     }
     if (!mendable() && !checker.emptyEntries()) {
       return new Outcome(before, unmark(checker.header(), before), null);
+    }
+    if (checker.expected().tooManyExcessive()) {
+      return new Outcome(
+          before,
+          before,
+          "clusters are used more often than the image's refcounts can say; convert the image");
     }
     if (checker.tableCutOff()) {
       return new Outcome(
@@ -215,9 +222,6 @@ public final class Repair {
       return "the active L1 table is past the end of the file, and without it the whole disk would"
           + " seem unused";
     }
-    if (has(Kind.REFCOUNT_OVERFLOW)) {
-      return "clusters are used more often than the image's refcounts can say; convert the image";
-    }
     return null;
   }
 
@@ -226,6 +230,7 @@ public final class Repair {
     return has(Kind.REFCOUNT_TOO_LOW)
         || has(Kind.REFCOUNT_UNREADABLE)
         || has(Kind.REFCOUNT_BLOCK)
+        || has(Kind.REFCOUNT_OVERFLOW)
         || leaksInUse;
   }
 
