@@ -94,6 +94,10 @@ final class NewRefcounts {
     return table << clusterBits;
   }
 
+  int blockCount() {
+    return blocks.cardinality();
+  }
+
   long tableClusters() {
     return tableClusters;
   }

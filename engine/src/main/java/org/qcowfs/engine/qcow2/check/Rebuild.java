@@ -1,6 +1,8 @@
 package org.qcowfs.engine.qcow2.check;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
@@ -44,6 +46,7 @@ final class Rebuild {
   /** Host clusters are used more often than refcounts can say. */
   private boolean overflow;
 
+  private long firstWritten;
   private long l1Offset;
   private byte @Nullable [] snapshotTable;
   private long snapshotTableOffset;
@@ -100,6 +103,7 @@ final class Rebuild {
         file.resizable()
             ? Math.max(counts.clusters(), clusters(oldLength))
             : checker.endOffset() >>> geometry.clusterBits();
+    firstWritten = first << geometry.clusterBits();
     place(first, newSnapshots);
     refuseOverlap(first, firstBeyondEnd);
     return true;
@@ -108,6 +112,36 @@ final class Rebuild {
   /** Bytes of the file once it is written. */
   long newLength() {
     return Math.max(oldLength, made().end() << geometry.clusterBits());
+  }
+
+  /** The host offset from which on it is written. */
+  long firstWritten() {
+    return Math.min(firstWritten, oldLength);
+  }
+
+  /** What was planned, one line each. */
+  List<String> actions() {
+    List<String> actions = new ArrayList<>();
+    actions.add(String.format("make a new L1 table at host offset 0x%x", l1Offset));
+    if (!movedL2.isEmpty()) {
+      actions.add(String.format("make %d L2 tables anew", movedL2.size()));
+    }
+    if (!mender.copies().isEmpty()) {
+      actions.add(String.format("copy %d clusters that are shared", mender.copies().size()));
+    }
+    if (!movedL1.isEmpty()) {
+      actions.add(String.format("make the L1 tables of %d snapshots anew", movedL1.size()));
+    }
+    if (snapshotTable != null) {
+      actions.add("make the snapshot table anew");
+    }
+    actions.add(
+        String.format(
+            "make a new refcount table at host offset 0x%x, and %d refcount blocks",
+            made().tableOffset(), made().blockCount()));
+    actions.add(
+        String.format("have the header name them; the file would be %d bytes long", newLength()));
+    return actions;
   }
 
   private NewRefcounts made() {

@@ -52,6 +52,25 @@
  * <tr><td>names of snapshots with control characters</td><td>printed as they are</td><td>escaped in
  *     the message</td></tr>
  * </table>
+ *
+ * <h2>Where a repair differs from {@code qemu-img check -r all} 7.2</h2>
+ *
+ * <table>
+ * <caption>All other images end as clean, or as little, as QEMU leaves them</caption>
+ * <tr><th>image</th><th>QEMU</th><th>here, and why</th></tr>
+ * <tr><td>snapshot table past the end of the file</td><td>puts one of nameless, empty snapshots in
+ *     its place</td><td>reported and left: what it was may still be found</td></tr>
+ * <tr><td>file cut off within a table, or at the active L1 table</td><td>repairs it, as if the
+ *     missing part were zero</td><td>refused: the disk, or what is missing of it, would read as
+ *     empty instead of with an error</td></tr>
+ * <tr><td>references close behind the end of the file</td><td>writes new refcounts
+ *     there</td><td>refused: the guest would read them</td></tr>
+ * <tr><td>reserved bits in L1 and L2 entries, subclusters both allocated and zero, COPIED or a
+ *     bitmap on compressed clusters</td><td>left, or turned to zero</td><td>mended: QEMU reads what
+ *     the offset names, and that stays</td></tr>
+ * <tr><td>more references than refcounts of 1 to 4 bits can say</td><td>left</td><td>each owner
+ *     gets a copy</td></tr>
+ * </table>
  */
 @NullMarked
 package org.qcowfs.engine.qcow2.check;
