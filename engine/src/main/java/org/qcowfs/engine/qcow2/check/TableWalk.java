@@ -1,6 +1,7 @@
 package org.qcowfs.engine.qcow2.check;
 
 import java.nio.ByteBuffer;
+import java.util.Set;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.qcow2.check.Finding.Kind;
@@ -18,12 +19,23 @@ final class TableWalk {
    */
   private static final int MOST_MISALIGNED = 4096;
 
-  private static final String L1 = "L1 table";
-  private static final String L2 = "L2 table";
+  static final String L1 = "L1 table";
+  static final String L2 = "L2 table";
+  static final String SNAPSHOTS = "snapshot table";
+
+  /** Tables that would seem empty if the file grew over the part that it lacks. */
+  private static final Set<String> MUST_BE_WHOLE = Set.of(L1, L2, SNAPSHOTS);
+
+  static final String BITMAP_DIRECTORY = "bitmap directory";
+  static final String BITMAP_TABLE = "bitmap table";
+
+  /** Tables that would read differently if they lay in the header and the header changed. */
+  private static final Set<String> FIXED = Set.of(L1, SNAPSHOTS, BITMAP_DIRECTORY, BITMAP_TABLE);
 
   private final CheckedFile file;
   private final Geometry geometry;
   private final boolean externalData;
+  private final boolean skipEmpty;
   private final ExpectedRefcounts expected;
   private final Report report;
   private final Uses uses = new Uses();
@@ -35,16 +47,31 @@ final class TableWalk {
   /** Active entries name clusters whose flags are not noted in the expected refcounts. */
   private boolean flagsUnknown;
 
+  /** An L1 entry has flags and no L2 table. */
+  private boolean emptyEntries;
+
+  /** Something that is read as a table lies in the header's cluster. */
+  private boolean tableInHeader;
+
+  /** A table lies, or ends, in the cluster behind the end of the file; data may. */
+  private boolean tableCutOff;
+
   long allocated;
   long fragmented;
   long compressed;
 
+  /**
+   * @param skipEmpty whether L1 entries with flags and no L2 table are nothing, as readers take
+   *     them; a check takes the header for their table, as QEMU's does
+   */
   TableWalk(
       CheckedFile file,
       Geometry geometry,
       boolean externalData,
+      boolean skipEmpty,
       ExpectedRefcounts expected,
       Report report) {
+    this.skipEmpty = skipEmpty;
     this.file = file;
     this.geometry = geometry;
     this.externalData = externalData;
@@ -59,6 +86,23 @@ final class TableWalk {
     return flagsUnknown;
   }
 
+  boolean tableCutOff() {
+    return tableCutOff;
+  }
+
+  boolean emptyEntries() {
+    return emptyEntries;
+  }
+
+  boolean tableInHeader() {
+    return tableInHeader;
+  }
+
+  /** How often each L2 table is named. */
+  Uses uses() {
+    return uses;
+  }
+
   /**
    * Counts {@code times} uses of every cluster a host range touches.
    *
@@ -69,9 +113,7 @@ final class TableWalk {
     if (bytes <= 0) {
       return true;
     }
-    if (hostOffset < 0
-        || hostOffset > Long.MAX_VALUE - bytes
-        || hostOffset + bytes - file.length() >= clusterSize) {
+    if (!countable(hostOffset, bytes)) {
       report.add(
           Kind.BEYOND_END,
           structure,
@@ -84,6 +126,8 @@ final class TableWalk {
               hostOffset, bytes));
       return false;
     }
+    tableInHeader |= hostOffset < clusterSize && FIXED.contains(structure);
+    tableCutOff |= hostOffset + bytes > file.length() && MUST_BE_WHOLE.contains(structure);
     long last = hostOffset + bytes - 1 >>> geometry.clusterBits();
     for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
       long excess = expected.add(cluster, times, flags);
@@ -104,11 +148,18 @@ final class TableWalk {
     return true;
   }
 
+  /** Whether a range ends no further than within the cluster behind the end of the file. */
+  boolean countable(long hostOffset, long bytes) {
+    return hostOffset >= 0
+        && hostOffset <= Long.MAX_VALUE - bytes
+        && hostOffset + bytes - file.length() < clusterSize;
+  }
+
   /** Notes how often an L1 table's entries name each L2 table; call for every one before a walk. */
   void note(long[] l1, boolean active, long times) {
     for (long entry : l1) {
       long l2 = entry & Geometry.OFFSET_MASK;
-      if (entry != 0 && l2 < file.length()) {
+      if (entry != 0 && l2 < file.length() && (l2 != 0 || !skipEmpty)) {
         if (geometry.inCluster(l2) != 0 && !uses.contains(l2) && ++misaligned > MOST_MISALIGNED) {
           continue;
         }
@@ -123,6 +174,12 @@ final class TableWalk {
       long entry = l1[i];
       if (entry == 0) {
         continue;
+      }
+      if ((entry & Geometry.OFFSET_MASK) == 0) {
+        emptyEntries = true;
+        if (skipEmpty) {
+          continue;
+        }
       }
       long guest = active ? (long) i << geometry.l1Shift() : Finding.NONE;
       if ((entry & Geometry.L1_RESERVED) != 0) {
