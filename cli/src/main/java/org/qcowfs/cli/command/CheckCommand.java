@@ -21,6 +21,7 @@ import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
+import org.qcowfs.engine.qcow2.check.RepairPlan;
 
 /** {@code check}: whether an image's metadata can be trusted. */
 public final class CheckCommand implements Command {
@@ -33,11 +34,31 @@ public final class CheckCommand implements Command {
       Option.value(
           'r', "repair", "leaks|all", "Repair: set leaked clusters free, or mend all that can be.");
 
+  private static final Option DRY_RUN =
+      Option.flag((char) 0, "dry-run", "With -r: only say what would be done.");
+
+  private static final Option BACKUP =
+      Option.value(
+          (char) 0,
+          "backup",
+          "FILE",
+          "With -r: first save what is overwritten to a new file; --undo puts it back.");
+
+  private static final Option UNDO =
+      Option.value(
+          (char) 0,
+          "undo",
+          "FILE",
+          "Put back what a repair with --backup overwrote, if nothing was written since.");
+
   @Override
   public Synopsis synopsis() {
     List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
     options.add(OutputFormat.OPTION);
     options.add(REPAIR);
+    options.add(DRY_RUN);
+    options.add(BACKUP);
+    options.add(UNDO);
     options.add(QUIET);
     return new Synopsis(
         "check",
@@ -59,12 +80,17 @@ public final class CheckCommand implements Command {
       throws IOException, UsageException, CommandException {
     OutputFormat output = OutputFormat.of(arguments);
     ImageSource source = ImageSource.of(arguments);
-    Repair.Scope scope = scope(arguments);
-    if (scope != null && source.forceShare()) {
+    RepairPlan plan = plan(arguments);
+    boolean changes = plan != null && !plan.dryRun() || arguments.has(UNDO);
+    if (changes && source.forceShare()) {
       throw new CommandException(
           "Could not open '"
               + Escape.text(source.path())
               + "': force-share=on can only be used with read-only images");
+    }
+    String undo = arguments.value(UNDO);
+    if (undo != null) {
+      return undo(source.path(), undo, console);
     }
     ImageCheck check;
     try (Lines lines = new Lines(console)) {
@@ -73,32 +99,61 @@ public final class CheckCommand implements Command {
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check = ImageCheck.run(source.path(), scope, options, lines::add);
+      check = ImageCheck.run(source.path(), plan, options, lines::add);
     } catch (ImageException e) {
-      if (scope != null && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
+      if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
       }
       throw ImageSource.couldNotOpen(source.path(), e);
     }
-    return report(check, source.path(), output, arguments.has(QUIET), console);
+    boolean dryRun = plan != null && plan.dryRun();
+    return report(check, source.path(), output, arguments.has(QUIET), dryRun, console);
   }
 
-  private static Repair.@Nullable Scope scope(Arguments arguments) throws UsageException {
-    String value = arguments.value(REPAIR);
-    if (value == null) {
+  private static @Nullable RepairPlan plan(Arguments arguments) throws UsageException {
+    String scope = arguments.value(REPAIR);
+    String backup = arguments.value(BACKUP);
+    if (scope == null) {
+      if (backup != null || arguments.has(DRY_RUN)) {
+        throw new UsageException("--dry-run and --backup go with -r");
+      }
       return null;
     }
-    return switch (value) {
-      case "leaks" -> Repair.Scope.LEAKS;
-      case "all" -> Repair.Scope.ALL;
-      default ->
-          throw new UsageException(
-              "Unknown option value for -r (expecting 'leaks' or 'all'): " + Escape.text(value));
-    };
+    if (arguments.has(UNDO)) {
+      throw new UsageException("-r and --undo exclude each other");
+    }
+    Repair.Scope wanted =
+        switch (scope) {
+          case "leaks" -> Repair.Scope.LEAKS;
+          case "all" -> Repair.Scope.ALL;
+          default ->
+              throw new UsageException(
+                  "Unknown option value for -r (expecting 'leaks' or 'all'): "
+                      + Escape.text(scope));
+        };
+    return new RepairPlan(
+        wanted, arguments.has(DRY_RUN), backup == null ? null : ImageCheck.backup(backup));
+  }
+
+  private static int undo(String path, String backup, Console console)
+      throws IOException, CommandException {
+    try {
+      String done =
+          ImageCheck.undo(path, backup, OpenOptions.readOnly().withWarnings(console::warn));
+      console.out().append(done).append('\n');
+      return 0;
+    } catch (ImageException e) {
+      throw new CommandException("Could not undo: " + e.detail(), e);
+    }
   }
 
   private static int report(
-      ImageCheck check, String path, OutputFormat output, boolean quiet, Console console)
+      ImageCheck check,
+      String path,
+      OutputFormat output,
+      boolean quiet,
+      boolean dryRun,
+      Console console)
       throws IOException {
     CheckResult result = check.result();
     if (result == null) {
@@ -113,6 +168,9 @@ public final class CheckCommand implements Command {
     String refusal = check.refusal();
     if (refusal != null) {
       console.warn("not repaired: " + refusal);
+    }
+    if (dryRun) {
+      check.actions().forEach(action -> console.err().println("would " + action));
     }
     long corruptionsFixed = check.corruptionsFixed();
     long leaksFixed = check.leaksFixed();
