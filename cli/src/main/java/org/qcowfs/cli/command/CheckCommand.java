@@ -17,6 +17,7 @@ import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
+import org.qcowfs.engine.qcow2.check.RepairPlan;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
 
@@ -45,6 +46,17 @@ public final class CheckCommand implements Command {
                 "Repair: set leaked clusters free, or mend all that can be.",
                 "-r",
                 "--repair"))
+        .addOption(Options.flag("With -r: only say what would be done.", "--dry-run"))
+        .addOption(
+            Options.file(
+                "FILE",
+                "With -r: first save what is overwritten to a new file; --undo puts it back.",
+                "--backup"))
+        .addOption(
+            Options.file(
+                "FILE",
+                "Put back what a repair with --backup overwrote, if nothing was written since.",
+                "--undo"))
         .addOption(
             Options.flag("Print findings and errors only, and no summary.", "-q", "--quiet"));
   }
@@ -54,12 +66,17 @@ public final class CheckCommand implements Command {
       throws IOException, UsageException, CommandException {
     OutputFormat output = OutputFormat.of(line);
     ImageSource source = ImageSource.of(line);
-    Repair.Scope scope = scope(line);
-    if (scope != null && source.forceShare()) {
+    RepairPlan plan = plan(line);
+    boolean changes = plan != null && !plan.dryRun() || Options.has(line, "--undo");
+    if (changes && source.forceShare()) {
       throw new CommandException(
           "Could not open '"
               + Escape.text(source.path())
               + "': force-share=on can only be used with read-only images");
+    }
+    String undo = Options.text(line, "--undo");
+    if (undo != null) {
+      return undo(source.path(), undo, console);
     }
     ImageCheck check;
     try (Lines lines = new Lines(console)) {
@@ -68,32 +85,61 @@ public final class CheckCommand implements Command {
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check = ImageCheck.run(source.path(), scope, options, lines::add);
+      check = ImageCheck.run(source.path(), plan, options, lines::add);
     } catch (ImageException e) {
-      if (scope != null && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
+      if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
       }
       throw ImageSource.couldNotOpen(source.path(), e);
     }
-    return report(check, source.path(), output, Options.has(line, "--quiet"), console);
+    boolean dryRun = plan != null && plan.dryRun();
+    return report(check, source.path(), output, Options.has(line, "--quiet"), dryRun, console);
   }
 
-  private static Repair.@Nullable Scope scope(ParseResult line) throws UsageException {
-    String value = Options.text(line, "--repair");
-    if (value == null) {
+  private static @Nullable RepairPlan plan(ParseResult line) throws UsageException {
+    String scope = Options.text(line, "--repair");
+    String backup = Options.text(line, "--backup");
+    if (scope == null) {
+      if (backup != null || Options.has(line, "--dry-run")) {
+        throw new UsageException("--dry-run and --backup go with -r");
+      }
       return null;
     }
-    return switch (value) {
-      case "leaks" -> Repair.Scope.LEAKS;
-      case "all" -> Repair.Scope.ALL;
-      default ->
-          throw new UsageException(
-              "Unknown option value for -r (expecting 'leaks' or 'all'): " + Escape.text(value));
-    };
+    if (Options.has(line, "--undo")) {
+      throw new UsageException("-r and --undo exclude each other");
+    }
+    Repair.Scope wanted =
+        switch (scope) {
+          case "leaks" -> Repair.Scope.LEAKS;
+          case "all" -> Repair.Scope.ALL;
+          default ->
+              throw new UsageException(
+                  "Unknown option value for -r (expecting 'leaks' or 'all'): "
+                      + Escape.text(scope));
+        };
+    return new RepairPlan(
+        wanted, Options.has(line, "--dry-run"), backup == null ? null : ImageCheck.backup(backup));
+  }
+
+  private static int undo(String path, String backup, Console console)
+      throws IOException, CommandException {
+    try {
+      String done =
+          ImageCheck.undo(path, backup, OpenOptions.readOnly().withWarnings(console::warn));
+      console.out().append(done).append('\n');
+      return 0;
+    } catch (ImageException e) {
+      throw new CommandException("Could not undo: " + e.detail(), e);
+    }
   }
 
   private static int report(
-      ImageCheck check, String path, OutputFormat output, boolean quiet, Console console)
+      ImageCheck check,
+      String path,
+      OutputFormat output,
+      boolean quiet,
+      boolean dryRun,
+      Console console)
       throws IOException {
     CheckResult result = check.result();
     if (result == null) {
@@ -108,6 +154,9 @@ public final class CheckCommand implements Command {
     String refusal = check.refusal();
     if (refusal != null) {
       console.warn("not repaired: " + refusal);
+    }
+    if (dryRun) {
+      check.actions().forEach(action -> console.err().println("would " + action));
     }
     long corruptionsFixed = check.corruptionsFixed();
     long leaksFixed = check.leaksFixed();

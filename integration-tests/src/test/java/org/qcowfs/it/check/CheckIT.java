@@ -98,7 +98,7 @@ final class CheckIT {
     Run.Result run = CliRun.run("snapshot", "-c", "one", image.toString());
     assertThat(run.exitCode()).as("%s", run).isZero();
     assertThat(run.err())
-        .contains(image + ": was not closed cleanly; repaired (1 corruptions, 0 leaked clusters)");
+        .contains(image + ": was not closed cleanly; repaired (2 corruptions, 0 leaked clusters)");
     sameAsQemuImg(0);
     assertThat(QemuImg.info(image)).contains("\"dirty-flag\": false");
   }
@@ -111,6 +111,51 @@ final class CheckIT {
     assertThat(refused.err()).contains("Image is corrupt; cannot be opened read/write");
     assertThat(CliRun.run("check", "-r", "all", image.toString()).exitCode()).isZero();
     assertThat(CliRun.run("snapshot", "-c", "one", image.toString()).exitCode()).isZero();
+  }
+
+  @Test
+  void aDryRunSaysWhatARepairWouldDo() throws IOException {
+    set(REFCOUNT_BLOCK + 5 * 2, 2, 0);
+    byte[] before = Files.readAllBytes(image);
+    Run.Result run = CliRun.run("check", "-r", "all", "--dry-run", image.toString());
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err())
+        .contains("would make a new refcount table at host offset 0x")
+        .contains("would have the header name them");
+    assertThat(Files.readAllBytes(image)).isEqualTo(before);
+  }
+
+  @Test
+  void aRepairCanBeUndoneUntilTheImageIsWrittenTo() throws IOException {
+    set(REFCOUNT_BLOCK + 5 * 2, 2, 0);
+    byte[] before = Files.readAllBytes(image);
+    Path backup = scratch.path("saved");
+    String[] repair = {"check", "-r", "all", "--backup=" + backup, image.toString()};
+    assertThat(CliRun.run(repair).exitCode()).isZero();
+    byte[] repaired = Files.readAllBytes(image);
+    QemuIo.on(image).write(1, 32 << 20, 65536).run();
+    Run.Result late = CliRun.run("check", "--undo=" + backup, image.toString());
+    assertThat(late.exitCode()).isEqualTo(1);
+    assertThat(late.err()).contains("was written to since; nothing was changed");
+    Files.write(image, repaired);
+    Run.Result undo = CliRun.run("check", "--undo", backup.toString(), image.toString());
+    assertThat(undo.exitCode()).as("%s", undo).isZero();
+    assertThat(Files.readAllBytes(image)).isEqualTo(before);
+    Run.Result twice = CliRun.run("check", "--undo", backup.toString(), image.toString());
+    assertThat(twice.exitCode()).isEqualTo(1);
+    assertThat(CliRun.run(repair).err()).contains("File exists");
+  }
+
+  @Test
+  void freedLeaksCanBeTakenBack() throws IOException {
+    leak();
+    byte[] before = Files.readAllBytes(image);
+    Path backup = scratch.path("saved");
+    assertThat(
+            CliRun.run("check", "-r", "leaks", "--backup=" + backup, image.toString()).exitCode())
+        .isZero();
+    assertThat(CliRun.run("check", "--undo=" + backup, image.toString()).exitCode()).isZero();
+    assertThat(Files.readAllBytes(image)).isEqualTo(before);
   }
 
   @Test

@@ -52,7 +52,6 @@ public final class Checker {
   private long[] active = {};
   private @Nullable StoredRefcounts storedRefcounts;
   private boolean unusable;
-  private boolean flagsWrong;
   private long highest;
 
   private Checker(HostFile hostFile, Header header, boolean skipEmpty, Consumer<Finding> findings)
@@ -291,8 +290,12 @@ public final class Checker {
             readTable(header.refcountTableOffset(), refcountEntries));
     storedRefcounts = stored;
     useBlocks(stored);
-    compare(stored);
-    if (flagsWrong || tables.flagsUnknown() || externalData) {
+    RefcountComparison comparison =
+        new RefcountComparison(file, geometry, expected, stored, report);
+    comparison.run();
+    highest = comparison.highest();
+    unusable |= comparison.unusable();
+    if (comparison.flagsWrong() || tables.flagsUnknown() || externalData) {
       tables.reportFlags(active, stored);
     }
   }
@@ -424,109 +427,5 @@ public final class Checker {
     report.add(
         new Finding(
             Kind.REFCOUNT_BLOCK, "refcount table", offset, Finding.NONE, 1, count, 1, text));
-  }
-
-  // --------------------------------------------------------------------------------------- compare
-
-  private void compare(StoredRefcounts stored) {
-    long perBlock = stored.countsPerBlock();
-    long end = expected.clusters();
-    for (long index = 0; index * perBlock < end; index++) {
-      long first = index * perBlock;
-      long last = Math.min(end, first + perBlock);
-      DataBuffer block = null;
-      boolean readable = stored.readable(index);
-      if (readable) {
-        try {
-          block = stored.block(index);
-        } catch (ImageException e) {
-          readable = false;
-        }
-      }
-      for (long from = first; from < last; ) {
-        long to = Math.min(last, (from | ExpectedRefcounts.CHUNK - 1) + 1);
-        if (!readable) {
-          unreadable(from, to);
-        } else {
-          compare(from, to, first, block, stored.width());
-        }
-        from = to;
-      }
-    }
-  }
-
-  private void unreadable(long from, long to) {
-    for (long cluster = from; cluster < to; cluster++) {
-      report.add(
-          Kind.REFCOUNT_UNREADABLE,
-          "refcount block",
-          cluster << geometry.clusterBits(),
-          Finding.NONE,
-          1,
-          "Can't get refcount for cluster " + cluster + ": Input/output error");
-    }
-  }
-
-  /** Compares clusters of one chunk, all described by one block that begins with {@code first}. */
-  private void compare(
-      long from, long to, long first, @Nullable DataBuffer block, RefcountWidth width) {
-    char[] chunk = expected.peek((int) (from >>> ExpectedRefcounts.CHUNK_BITS));
-    if (chunk == null && block == null) {
-      return;
-    }
-    if (chunk == null) {
-      chunk = new char[ExpectedRefcounts.CHUNK];
-    }
-    int at = (int) from & ExpectedRefcounts.CHUNK - 1;
-    int count = (int) (to - from);
-    int inBlock = (int) (from - first);
-    long used = -1;
-    ByteBuffer bytes = block == null ? null : block.bytes();
-    boolean words = bytes != null && width.order() == 4;
-    for (int i = 0; i < count; i++) {
-      int value = chunk[at + i];
-      long refcount =
-          bytes == null
-              ? 0
-              : words
-                  ? Short.toUnsignedInt(bytes.getShort(inBlock + i << 1))
-                  : width.get(bytes, inBlock + i);
-      if (value == 0 && refcount == 0) {
-        continue;
-      }
-      used = i;
-      int wrongFlag = refcount == 1 ? ExpectedRefcounts.NOT_COPIED : ExpectedRefcounts.COPIED;
-      flagsWrong |= (value & wrongFlag) != 0;
-      int low = value & ExpectedRefcounts.COUNT;
-      if (low != refcount || low == ExpectedRefcounts.COUNT) {
-        long reference = expected.count(from + i, value);
-        if (reference != refcount) {
-          differs(from + i, refcount, reference);
-        }
-      }
-    }
-    if (used >= 0) {
-      highest = from + used;
-    }
-  }
-
-  private void differs(long cluster, long refcount, long reference) {
-    boolean leak = Long.compareUnsigned(refcount, reference) > 0;
-    unusable |= refcount == 0;
-    report.add(
-        new Finding(
-            leak ? Kind.REFCOUNT_TOO_HIGH : Kind.REFCOUNT_TOO_LOW,
-            "refcount block",
-            cluster << geometry.clusterBits(),
-            Finding.NONE,
-            reference,
-            refcount,
-            1,
-            String.format(
-                "%s cluster %d refcount=%s reference=%s",
-                leak ? "Leaked" : "ERROR",
-                cluster,
-                Long.toUnsignedString(refcount),
-                Long.toUnsignedString(reference))));
   }
 }

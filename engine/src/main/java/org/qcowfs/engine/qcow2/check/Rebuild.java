@@ -153,7 +153,8 @@ final class Rebuild {
   }
 
   private void refuseOverlap(long first, long firstBeyondEnd) throws ImageException {
-    if (firstBeyondEnd < made().end() << geometry.clusterBits()) {
+    // One cluster more: a check takes what lies directly behind the end for a part of the file.
+    if (firstBeyondEnd < made().end() + 1 << geometry.clusterBits()) {
       throw ImageException.corrupt(
           file.path(),
           String.format(

@@ -195,9 +195,11 @@ public final class Repair {
             Checker.open(
                     file, rebuild.header(), false, f -> left.merge(f.kind(), f.times(), Long::sum))
                 .run();
+        // Flags in a table that no reader accepts contradict refcounts whatever these are.
         better =
             result.failure() == null
-                && result.corruptions() <= before.corruptions()
+                && result.corruptions() - left.getOrDefault(Kind.COPIED_FLAG, 0L)
+                    <= before.corruptions() - kinds.getOrDefault(Kind.COPIED_FLAG, 0L)
                 && result.checkErrors() <= before.checkErrors()
                 && left.keySet().stream().noneMatch(REFCOUNTS::contains);
       } finally {
