@@ -9,6 +9,15 @@ import org.qcowfs.engine.qcow2.check.CheckResult;
 public final class CheckText {
   private CheckText() {}
 
+  /** What a repair mended. */
+  public static void writeFixed(long corruptions, long leaks, Appendable out) throws IOException {
+    out.append("The following inconsistencies were found and repaired:\n\n    ")
+        .append(Long.toString(leaks))
+        .append(" leaked clusters\n    ")
+        .append(Long.toString(corruptions))
+        .append(" corruptions\n\nDouble checking the fixed image now...\n");
+  }
+
   /** The verdict, how full the image is, and where it ends. */
   public static void write(CheckResult result, Appendable out) throws IOException {
     if (result.corruptions() == 0 && result.leaks() == 0 && result.checkErrors() == 0) {

@@ -15,6 +15,7 @@ import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
+import org.qcowfs.engine.qcow2.check.DirtyImage;
 import org.qcowfs.engine.raw.RawLayer;
 
 /** Opens the layers of a chain, the top first; one use. */
@@ -121,6 +122,9 @@ public final class ChainOpener {
       String chosen = format == null ? FormatProbe.probe(file) : format;
       switch (chosen) {
         case "qcow2":
+          if (how.writable()) {
+            DirtyImage.repair(file, how.warnings());
+          }
           return Qcow2Opener.open(
               file, how, cache, name -> openDataFile(path, name, how.writable()));
         case "raw":
@@ -132,7 +136,8 @@ public final class ChainOpener {
               format == null
                   ? "Image is in "
                       + chosen
-                      + " format, which is not supported (name the format raw to read the file as it is)"
+                      + " format, which is not supported (name the format raw to read the file as"
+                      + " it is)"
                   : "Unknown driver '" + Escape.text(chosen) + "'; expected qcow2 or raw");
       }
     } catch (ImageException | RuntimeException e) {

@@ -11,6 +11,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
+import org.qcowfs.engine.qcow2.check.DirtyImage;
 import org.qcowfs.engine.qcow2.format.Header;
 import org.qcowfs.engine.qcow2.format.HeaderExtension;
 import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
@@ -54,6 +55,9 @@ final class Target implements Closeable {
             ErrorKind.UNSUPPORTED,
             path,
             "Unknown driver '" + Escape.text(format) + "'; expected qcow2 or raw");
+      }
+      if (writable && format.equals("qcow2")) {
+        DirtyImage.repair(file, options.warnings());
       }
       return new Target(file, format, options, files);
     } catch (ImageException | RuntimeException e) {

@@ -8,7 +8,13 @@ public final class CheckJson {
   private CheckJson() {}
 
   /** What a check counted, as {@code qemu-img check --output=json}. */
-  public static void write(String path, String format, CheckResult result, Appendable out)
+  public static void write(
+      String path,
+      String format,
+      CheckResult result,
+      long corruptionsFixed,
+      long leaksFixed,
+      Appendable out)
       throws IOException {
     JsonWriter json = new JsonWriter(out);
     json.beginObject(null);
@@ -17,7 +23,9 @@ public final class CheckJson {
     unlessZero(json, "total-clusters", result.totalClusters());
     unlessZero(json, "corruptions", result.corruptions());
     json.number("check-errors", result.checkErrors());
+    unlessZero(json, "corruptions-fixed", corruptionsFixed);
     unlessZero(json, "leaks", result.leaks());
+    unlessZero(json, "leaks-fixed", leaksFixed);
     unlessZero(json, "allocated-clusters", result.allocatedClusters());
     json.string("filename", path);
     json.string("format", format);

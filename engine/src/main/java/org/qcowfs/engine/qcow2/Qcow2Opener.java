@@ -144,7 +144,7 @@ public final class Qcow2Opener {
       throw ImageException.corrupt(
           file.path(),
           "Image was not closed cleanly (dirty bit set) and its refcounts may be wrong; repair it"
-              + " with 'qemu-img check -r all' before writing to it");
+              + " with 'qcowfs check -r all' before writing to it");
     }
   }
 
