@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.command.CheckCommand;
 import org.qcowfs.cli.command.Command;
 import org.qcowfs.cli.command.CompletionCommand;
+import org.qcowfs.cli.command.CreateCommand;
 import org.qcowfs.cli.command.DemoCommand;
 import org.qcowfs.cli.command.InfoCommand;
 import org.qcowfs.cli.command.ManCommand;
@@ -31,6 +32,7 @@ public final class Commands {
         "mount",
         "umount",
         "mounts",
+        "create",
         "info",
         "map",
         "check",
@@ -51,6 +53,7 @@ public final class Commands {
       case "mount" -> new MountCommand();
       case "umount" -> new UmountCommand();
       case "mounts", "ls" -> new MountsCommand();
+      case "create" -> new CreateCommand();
       case "info" -> new InfoCommand();
       case "map" -> new MapCommand();
       case "check" -> new CheckCommand();

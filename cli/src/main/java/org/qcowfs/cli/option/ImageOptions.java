@@ -39,7 +39,7 @@ final class ImageOptions {
   }
 
   /** Appends the pair at {@code at} with its commas single; returns where the next begins. */
-  private static int pair(String text, int at, StringBuilder pair) {
+  static int pair(String text, int at, StringBuilder pair) {
     int i = at;
     for (; i < text.length(); i++) {
       char c = text.charAt(i);
