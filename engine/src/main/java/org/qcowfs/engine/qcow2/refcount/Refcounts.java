@@ -108,7 +108,7 @@ public final class Refcounts {
   }
 
   private ImageException unusable(int index, String wrong, long entry) {
-    return ImageException.corrupt(
+    return ImageException.unsafe(
         file.path(),
         "refcount table entry "
             + index
@@ -131,7 +131,7 @@ public final class Refcounts {
   private void setCount(long cluster, long value) throws ImageException {
     BlockSlice slice = slice(cluster);
     if (slice == null) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "host offset 0x%x is in use, and no refcount block describes it",
@@ -261,7 +261,7 @@ public final class Refcounts {
     long hostOffset = first << geometry.clusterBits();
     long length = clusters << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, length)) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "the refcount of host offset 0x%x is 0, but metadata is there; repair the image"
@@ -285,7 +285,7 @@ public final class Refcounts {
     for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
       long old = count(cluster);
       if (change < 0 && old == 0) {
-        throw ImageException.corrupt(
+        throw ImageException.unsafe(
             file.path(),
             String.format(
                 "the refcount of host offset 0x%x is 0, but the cluster was in use",
@@ -314,7 +314,7 @@ public final class Refcounts {
     long index = cluster / countsPerBlock;
     long hostOffset = cluster << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, geometry.clusterSize())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"
@@ -362,7 +362,7 @@ public final class Refcounts {
     long start = first << geometry.clusterBits();
     long total = blocks + clusters;
     if (metadata.overlaps(start, total << geometry.clusterBits())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"
