@@ -1,6 +1,7 @@
 package org.qcowfs.engine.json;
 
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 
 /** The {@code check} document. Members come in the order in which QEMU prints them. */
@@ -30,6 +31,24 @@ public final class CheckJson {
     json.string("filename", path);
     json.string("format", format);
     unlessZero(json, "fragmented-clusters", result.fragmentedClusters());
+    json.endObject();
+  }
+
+  /** What a check of a file counted; null for one that was not checked. */
+  public static void write(String path, String format, @Nullable CheckResult result, Appendable out)
+      throws IOException {
+    if (result != null && result.failure() == null) {
+      write(path, format, result, 0, 0, out);
+      return;
+    }
+    JsonWriter json = new JsonWriter(out);
+    json.beginObject(null);
+    json.string("filename", path);
+    json.string("format", format);
+    json.bool("checked", false);
+    if (result != null && result.failure() != null) {
+      json.string("error", result.failure());
+    }
     json.endObject();
   }
 

@@ -35,8 +35,8 @@ import picocli.CommandLine.Parameters;
     footer = {"", "Example:", "  qcowfs mount vm.qcow2 /mnt/vm"},
     description = {
       "Mounts an image on an empty folder, which then holds the disk (disk.raw), its description"
-          + " (info.json, map.json), one folder per snapshot (snapshots/) and one per layer of the"
-          + " backing chain (layers/).",
+          + " (info.json, map.json, check.json), one folder per snapshot (snapshots/) and one per"
+          + " layer of the backing chain (layers/).",
       "On an empty regular file it mounts the flat disk alone. Without --rw nothing is ever written"
           + " to the image."
     })
