@@ -44,6 +44,12 @@ public final class CheckCommand implements Command {
           "FILE",
           "With -r: first save what is overwritten to a new file; --undo puts it back.");
 
+  private static final Option EXPLAIN =
+      Option.flag(
+          (char) 0,
+          "explain",
+          "Say what the findings mean, and which guest ranges and snapshots they affect.");
+
   private static final Option UNDO =
       Option.value(
           (char) 0,
@@ -55,6 +61,7 @@ public final class CheckCommand implements Command {
   public Synopsis synopsis() {
     List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
     options.add(OutputFormat.OPTION);
+    options.add(EXPLAIN);
     options.add(REPAIR);
     options.add(DRY_RUN);
     options.add(BACKUP);
@@ -99,7 +106,10 @@ public final class CheckCommand implements Command {
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check = ImageCheck.run(source.path(), plan, options, lines::add);
+      check =
+          arguments.has(EXPLAIN)
+              ? ImageCheck.explained(source.path(), options, lines::add)
+              : ImageCheck.run(source.path(), plan, options, lines::add);
     } catch (ImageException e) {
       if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
@@ -118,6 +128,9 @@ public final class CheckCommand implements Command {
         throw new UsageException("--dry-run and --backup go with -r");
       }
       return null;
+    }
+    if (arguments.has(EXPLAIN)) {
+      throw new UsageException("--explain goes without -r");
     }
     if (arguments.has(UNDO)) {
       throw new UsageException("-r and --undo exclude each other");
@@ -175,12 +188,20 @@ public final class CheckCommand implements Command {
     long corruptionsFixed = check.corruptionsFixed();
     long leaksFixed = check.leaksFixed();
     if (output == OutputFormat.JSON) {
-      CheckJson.write(path, check.format(), result, corruptionsFixed, leaksFixed, console.out());
+      CheckJson.write(
+          path,
+          check.format(),
+          result,
+          corruptionsFixed,
+          leaksFixed,
+          check.explanations(),
+          console.out());
     } else if (!quiet) {
       if (corruptionsFixed + leaksFixed > 0) {
         CheckText.writeFixed(corruptionsFixed, leaksFixed, console.out());
       }
       CheckText.write(result, console.out());
+      CheckText.writeExplanations(check.explanations(), console.out());
     }
     if (result.checkErrors() > 0) {
       console.out().flush();
