@@ -13,11 +13,14 @@ import org.qcowfs.cli.option.OutputFormat;
 import org.qcowfs.cli.option.Synopsis;
 import org.qcowfs.cli.option.UsageException;
 import org.qcowfs.cli.render.CheckText;
+import org.qcowfs.cli.render.ProgressLine;
+import org.qcowfs.engine.ChainCheck;
 import org.qcowfs.engine.ImageCheck;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.qcow2.check.CheckExtras;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
@@ -50,6 +53,15 @@ public final class CheckCommand implements Command {
           "explain",
           "Say what the findings mean, and which guest ranges and snapshots they affect.");
 
+  private static final Option DATA =
+      Option.flag((char) 0, "data", "Also decompress every compressed cluster.");
+
+  private static final Option CHAIN =
+      Option.flag((char) 0, "chain", "Also check the backing files, the top image first.");
+
+  private static final Option PROGRESS =
+      Option.flag('p', "progress", "Show how far the check is; SIGUSR1 shows it once.");
+
   private static final Option UNDO =
       Option.value(
           (char) 0,
@@ -62,6 +74,9 @@ public final class CheckCommand implements Command {
     List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
     options.add(OutputFormat.OPTION);
     options.add(EXPLAIN);
+    options.add(DATA);
+    options.add(CHAIN);
+    options.add(PROGRESS);
     options.add(REPAIR);
     options.add(DRY_RUN);
     options.add(BACKUP);
@@ -100,16 +115,19 @@ public final class CheckCommand implements Command {
       return undo(source.path(), undo, console);
     }
     ImageCheck check;
-    try (Lines lines = new Lines(console)) {
-      OpenOptions options =
-          OpenOptions.readOnly()
-              .withFormat(source.format())
-              .withForceShare(source.forceShare())
-              .withWarnings(console::warn);
-      check =
-          arguments.has(EXPLAIN)
-              ? ImageCheck.explained(source.path(), options, lines::add)
-              : ImageCheck.run(source.path(), plan, options, lines::add);
+    OpenOptions options =
+        OpenOptions.readOnly()
+            .withFormat(source.format())
+            .withForceShare(source.forceShare())
+            .withWarnings(console::warn);
+    try (ProgressLine progress = ProgressLine.start(arguments.has(PROGRESS), console.err());
+        Lines lines = new Lines(console)) {
+      CheckExtras extras =
+          new CheckExtras(arguments.has(EXPLAIN), arguments.has(DATA), progress::at);
+      if (arguments.has(CHAIN)) {
+        return chain(source.path(), extras, options, output, console);
+      }
+      check = ImageCheck.run(source.path(), plan, extras, options, lines::add);
     } catch (ImageException e) {
       if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
@@ -129,8 +147,8 @@ public final class CheckCommand implements Command {
       }
       return null;
     }
-    if (arguments.has(EXPLAIN)) {
-      throw new UsageException("--explain goes without -r");
+    if (arguments.has(EXPLAIN) || arguments.has(CHAIN)) {
+      throw new UsageException("--explain and --chain go without -r");
     }
     if (arguments.has(UNDO)) {
       throw new UsageException("-r and --undo exclude each other");
@@ -146,6 +164,34 @@ public final class CheckCommand implements Command {
         };
     return new RepairPlan(
         wanted, arguments.has(DRY_RUN), backup == null ? null : ImageCheck.backup(backup));
+  }
+
+  private static int chain(
+      String path, CheckExtras extras, OpenOptions options, OutputFormat output, Console console)
+      throws IOException {
+    List<ChainCheck> layers =
+        ChainCheck.run(
+            path,
+            extras,
+            options,
+            (file, finding) -> console.err().println(Escape.text(file) + ": " + finding.text()));
+    if (output == OutputFormat.JSON) {
+      CheckJson.writeChain(layers, console.out());
+      return ChainCheck.exitCode(layers);
+    }
+    for (ChainCheck layer : layers) {
+      CheckResult result = layer.check().result();
+      console.out().append(Escape.text(layer.path())).append(":\n");
+      if (result == null) {
+        console.out().append("This image format does not support checks\n");
+      } else if (result.failure() != null) {
+        console.error("Check failed: " + result.failure());
+      } else {
+        CheckText.write(result, console.out());
+        CheckText.writeExplanations(layer.check().explanations(), console.out());
+      }
+    }
+    return ChainCheck.exitCode(layers);
   }
 
   private static int undo(String path, String backup, Console console)
