@@ -1,19 +1,26 @@
 package org.qcowfs.cli;
 
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.command.CheckCommand;
 import org.qcowfs.cli.command.Command;
 import org.qcowfs.cli.command.CompletionCommand;
+import org.qcowfs.cli.command.CreateCommand;
 import org.qcowfs.cli.command.DemoCommand;
 import org.qcowfs.cli.command.InfoCommand;
 import org.qcowfs.cli.command.ManCommand;
 import org.qcowfs.cli.command.MapCommand;
 import org.qcowfs.cli.command.SnapshotCommand;
+import org.qcowfs.cli.command.change.AmendCommand;
+import org.qcowfs.cli.command.change.BitmapCommand;
+import org.qcowfs.cli.command.change.CommitCommand;
+import org.qcowfs.cli.command.change.RebaseCommand;
+import org.qcowfs.cli.command.change.ResizeCommand;
 import org.qcowfs.cli.command.mount.MountCommand;
 import org.qcowfs.cli.command.mount.MountsCommand;
 import org.qcowfs.cli.command.mount.UmountCommand;
+import org.qcowfs.cli.help.Help;
+import picocli.CommandLine;
 
 /** Which class runs which command; only the one that was asked for is loaded. */
 public final class Commands {
@@ -25,36 +32,58 @@ public final class Commands {
         "mount",
         "umount",
         "mounts",
+        "create",
         "info",
         "map",
         "check",
         "snapshot",
+        "resize",
+        "commit",
+        "rebase",
+        "amend",
+        "bitmap",
         "demo",
         "completion",
         "man");
   }
 
-  /** A command with its own quick parser, or null. */
+  /** The command of that name, or null. */
   public static @Nullable Command create(String name) {
-    return switch (name) {
-      case "info" -> new InfoCommand();
-      case "map" -> new MapCommand();
-      case "check" -> new CheckCommand();
-      case "snapshot" -> new SnapshotCommand();
-      case "demo" -> new DemoCommand();
-      case "completion" -> new CompletionCommand();
-      case "man" -> new ManCommand();
-      default -> null;
-    };
-  }
-
-  /** A command that picocli parses, or null. */
-  public static @Nullable Callable<Integer> createAnnotated(String name) {
     return switch (name) {
       case "mount" -> new MountCommand();
       case "umount" -> new UmountCommand();
       case "mounts", "ls" -> new MountsCommand();
+      case "create" -> new CreateCommand();
+      case "info" -> new InfoCommand();
+      case "map" -> new MapCommand();
+      case "check" -> new CheckCommand();
+      case "snapshot" -> new SnapshotCommand();
+      case "resize" -> new ResizeCommand();
+      case "commit" -> new CommitCommand();
+      case "rebase" -> new RebaseCommand();
+      case "amend" -> new AmendCommand();
+      case "bitmap" -> new BitmapCommand();
+      case "demo" -> new DemoCommand();
+      case "completion" -> new CompletionCommand(Commands::describeAll);
+      case "man" -> new ManCommand(Commands::describeAll);
       default -> null;
     };
+  }
+
+  /**
+   * All commands together; costs too much for anything but help.
+   *
+   * @param programName what the program is called in it
+   */
+  static CommandLine describeAll(String programName) {
+    CommandLine root = Help.program(programName);
+    for (String name : names()) {
+      Command command = create(name);
+      if (command == null) {
+        throw new IllegalStateException("no command is called " + name);
+      }
+      root.addSubcommand(name, command.spec());
+    }
+    return root;
   }
 }

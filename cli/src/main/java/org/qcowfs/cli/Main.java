@@ -1,24 +1,23 @@
 package org.qcowfs.cli;
 
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.command.Command;
 import org.qcowfs.cli.help.Help;
-import org.qcowfs.cli.option.Arguments;
-import org.qcowfs.cli.option.UsageException;
+import org.qcowfs.cli.option.Parser;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.ProgramName;
+import org.qcowfs.cli.program.UsageException;
+import org.qcowfs.cli.program.Version;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
-import picocli.CommandLine;
+import picocli.CommandLine.ParseResult;
 
 /** Runs one command: {@code qcowfs COMMAND ARGUMENTS}. */
 public final class Main {
-  /** The name the program was called by, which begins each of its messages. */
-  public static final String NAME = System.getProperty("qcowfs.name", "qcowfs");
-
   private Main() {}
 
   public static void main(String[] args) {
@@ -53,56 +52,47 @@ public final class Main {
     List<String> rest = Arrays.asList(args).subList(1, args.length);
     switch (name) {
       case "-h", "--help" -> {
-        return Help.all(console);
+        return help(console);
       }
       case "-V", "--version" -> {
         console.out().append("qcowfs ").append(Version.NUMBER).append('\n');
         return 0;
       }
       case "help" -> {
-        return rest.isEmpty() ? Help.all(console) : help(rest.get(0), console);
+        return rest.isEmpty() ? help(console) : help(rest.get(0), console);
       }
       default -> {}
     }
+    Command command = command(name);
+    ParseResult line = Parser.parse(command.spec(), command.words(rest));
+    return line.isUsageHelpRequested() ? help(name, console) : command.run(line, console);
+  }
+
+  private static Command command(String name) throws UsageException {
     Command command = Commands.create(name);
-    if (command != null) {
-      Arguments arguments = Arguments.parse(command.synopsis(), rest);
-      return arguments.wantsHelp() ? help(name, console) : command.run(arguments, console);
+    if (command == null) {
+      throw new UsageException(
+          name.startsWith("-")
+              ? "unrecognized option '" + Escape.text(name) + "'"
+              : "Command not found: " + Escape.text(name));
     }
-    Callable<Integer> annotated = Commands.createAnnotated(name);
-    if (annotated != null) {
-      return picocli(name, annotated, rest, console);
-    }
-    throw new UsageException(
-        (name.startsWith("-") ? "unrecognized option '" : "Command not found: ")
-            + Escape.text(name)
-            + (name.startsWith("-") ? "'" : ""));
+    return command;
   }
 
-  private static int help(String name, Console console) throws Exception {
-    if (!Commands.names().contains(name)) {
-      throw new UsageException("Command not found: " + Escape.text(name));
-    }
-    return Help.of(name, console);
+  private static int help(Console console) {
+    Help.print(Commands.describeAll(ProgramName.VALUE), console);
+    return 0;
   }
 
-  /** The commands whose start-up time does not matter leave their options to picocli. */
-  private static int picocli(
-      String name, Callable<Integer> command, List<String> rest, Console console) {
-    CommandLine line = new CommandLine(command);
-    line.setCommandName(NAME + " " + name);
-    line.setOut(new PrintWriter(console.out()));
-    line.setErr(new PrintWriter(console.err(), true));
-    line.setParameterExceptionHandler(
-        (e, a) -> usage(console, Escape.text(String.valueOf(e.getMessage()))));
-    line.setExecutionExceptionHandler((e, commandLine, result) -> failure(console, e));
-    return line.execute(rest.toArray(String[]::new));
+  private static int help(String name, Console console) throws UsageException {
+    Help.print(command(name).spec(), console);
+    return 0;
   }
 
   private static int usage(Console console, @Nullable String message) {
     flushFirst(console);
     console.error(String.valueOf(message));
-    console.err().println("Try '" + NAME + " --help' for more information");
+    console.err().println("Try '" + ProgramName.VALUE + " --help' for more information");
     return 1;
   }
 

@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.qcowfs.cli.program.Console;
 
 /**
  * Runs commands for the class archive the launcher makes after a build, so that it holds what real

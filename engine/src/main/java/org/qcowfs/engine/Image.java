@@ -387,6 +387,21 @@ public final class Image implements Closeable {
     top().allocate(guestOffset, length);
   }
 
+  /**
+   * Has the host begin to write a guest range of the top layer to its disk; waits for nothing and
+   * promises nothing. For long runs whose flush is near.
+   */
+  public void startWriteout(long guestOffset, long length) {
+    checkRange(guestOffset, length);
+    Mapping mapping = SCRATCH.get();
+    for (long at = guestOffset; at < guestOffset + length; at += mapping.length()) {
+      resolve(at, guestOffset + length - at, mapping);
+      if (mapping.kind() == Mapping.Kind.DATA && mapping.depth() == 0) {
+        mapping.dataFile().startWriteout(mapping.hostOffset(), mapping.length());
+      }
+    }
+  }
+
   /** Makes everything written before the call durable; does nothing on a read-only image. */
   public void flush() throws ImageException {
     if (writable()) {

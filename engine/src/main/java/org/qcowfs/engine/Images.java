@@ -1,12 +1,16 @@
 package org.qcowfs.engine;
 
+import org.qcowfs.engine.chain.BackingPath;
 import org.qcowfs.engine.chain.ChainOpener;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.qcow2.Qcow2Creator;
+import org.qcowfs.engine.raw.RawCreator;
 
 /** The first file to read: opens images. */
 public final class Images {
@@ -29,7 +33,17 @@ public final class Images {
   }
 
   /**
-   * Creates an empty qcow2 image.
+   * Opens the upper part of a chain to read it: what no layer of it has reads as zeroes.
+   *
+   * @param layers how many, at least 1
+   */
+  public static Image openUpper(String path, OpenOptions options, int layers, HostFiles files)
+      throws ImageException {
+    return Image.over(ChainOpener.open(path, options.withWritable(false), layers, files));
+  }
+
+  /**
+   * Creates an empty qcow2 image, and its external data file if it is to have one.
    *
    * @param path where; nothing may be there yet
    * @throws ImageException kind {@code UNSUPPORTED} for options that do not go together, {@code IO}
@@ -37,14 +51,71 @@ public final class Images {
    */
   public static void create(String path, CreateOptions options) throws ImageException {
     Qcow2Creator.validate(path, options);
-    HostFile file = HostFiles.POSIX.createNew(path);
-    boolean created = false;
+    fill(path, HostFiles.POSIX.createNew(path), file -> writeQcow2(file, options));
+  }
+
+  /**
+   * As {@link #create}, in the place of what is there: a file that nobody uses, or a block device.
+   *
+   * @throws ImageException kind {@code IN_USE} if another process uses the file, which is then
+   *     unchanged; after any other failure to write it, it is gone
+   */
+  public static void replace(String path, CreateOptions options) throws ImageException {
+    Qcow2Creator.validate(path, options);
+    fill(path, emptied(path), file -> writeQcow2(file, options));
+  }
+
+  /**
+   * Creates a raw image of zeroes, in the place of what is there.
+   *
+   * @param size bytes
+   * @throws ImageException as {@link #replace}
+   */
+  public static void replaceRaw(String path, long size, Preallocation preallocation)
+      throws ImageException {
+    RawCreator.validate(path, preallocation);
+    fill(path, emptied(path), file -> RawCreator.create(file, size, preallocation));
+  }
+
+  /** What is done to a new file. */
+  @FunctionalInterface
+  private interface Filler {
+    void fill(HostFile file) throws ImageException;
+  }
+
+  private static void writeQcow2(HostFile file, CreateOptions options) throws ImageException {
+    String dataFile = options.dataFile();
+    if (dataFile == null) {
+      Qcow2Creator.create(file, null, options);
+      return;
+    }
+    String path = BackingPath.resolve(file.path(), dataFile, "data file", BackingPolicy.ANY);
+    fill(path, emptied(path), data -> Qcow2Creator.create(file, data, options));
+  }
+
+  private static HostFile emptied(String path) throws ImageException {
+    HostFile file = HostFiles.POSIX.openOrCreate(path);
     try {
-      Qcow2Creator.create(file, options);
-      created = true;
-    } finally {
+      HostFiles.POSIX.lock(file, false, line -> {});
+      if (file.resizable()) {
+        file.truncate(0);
+      }
+      return file;
+    } catch (ImageException e) {
       file.close();
-      if (!created) {
+      throw e;
+    }
+  }
+
+  private static void fill(String path, HostFile file, Filler filler) throws ImageException {
+    boolean filled = false;
+    try {
+      filler.fill(file);
+      filled = true;
+    } finally {
+      boolean removable = file.resizable();
+      file.close();
+      if (!filled && removable) {
         HostFiles.POSIX.delete(path);
       }
     }

@@ -1,17 +1,15 @@
 package org.qcowfs.cli.command;
 
 import java.io.IOException;
-import java.util.ArrayList;
+import java.io.PrintWriter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
-import org.qcowfs.cli.Console;
-import org.qcowfs.cli.option.Arguments;
 import org.qcowfs.cli.option.ImageSource;
-import org.qcowfs.cli.option.Option;
+import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.option.OutputFormat;
-import org.qcowfs.cli.option.Synopsis;
-import org.qcowfs.cli.option.UsageException;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.CheckText;
 import org.qcowfs.cli.render.ProgressLine;
 import org.qcowfs.engine.ChainCheck;
@@ -25,92 +23,70 @@ import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
 import org.qcowfs.engine.qcow2.check.RepairPlan;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code check}: whether an image's metadata can be trusted. */
 public final class CheckCommand implements Command {
   private static final int UNSUPPORTED = 63;
 
-  private static final Option QUIET =
-      Option.flag('q', "quiet", "Print findings and errors only, and no summary.");
-
-  private static final Option REPAIR =
-      Option.value(
-          'r', "repair", "leaks|all", "Repair: set leaked clusters free, or mend all that can be.");
-
-  private static final Option DRY_RUN =
-      Option.flag((char) 0, "dry-run", "With -r: only say what would be done.");
-
-  private static final Option BACKUP =
-      Option.value(
-          (char) 0,
-          "backup",
-          "FILE",
-          "With -r: first save what is overwritten to a new file; --undo puts it back.");
-
-  private static final Option EXPLAIN =
-      Option.flag(
-          (char) 0,
-          "explain",
-          "Say what the findings mean, and which guest ranges and snapshots they affect.");
-
-  private static final Option DATA =
-      Option.flag((char) 0, "data", "Also decompress every compressed cluster.");
-
-  private static final Option CHAIN =
-      Option.flag((char) 0, "chain", "Also check the backing files, the top image first.");
-
-  private static final Option PROGRESS =
-      Option.flag('p', "progress", "Show how far the check is; SIGUSR1 shows it once.");
-
-  private static final Option UNDO =
-      Option.value(
-          (char) 0,
-          "undo",
-          "FILE",
-          "Put back what a repair with --backup overwrote, if nothing was written since.");
-
   @Override
-  public Synopsis synopsis() {
-    List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
-    options.add(OutputFormat.OPTION);
-    options.add(EXPLAIN);
-    options.add(DATA);
-    options.add(CHAIN);
-    options.add(PROGRESS);
-    options.add(REPAIR);
-    options.add(DRY_RUN);
-    options.add(BACKUP);
-    options.add(UNDO);
-    options.add(QUIET);
-    return new Synopsis(
-        "check",
-        "FILE",
-        "Checks whether an image's metadata can be trusted, and repairs it if asked to.",
-        options,
-        List.of(
+  public CommandSpec spec() {
+    CommandSpec spec =
+        Options.command(
+            "check",
+            "Checks whether an image's metadata can be trusted, and repairs it if asked to.",
+            "qcowfs check --output=json vm.qcow2",
             "Neither backing file nor data file is opened. Each finding is one line on standard"
                 + " error.",
             "After a repair everything that could be read reads the same; a crash leaves the image"
                 + " as it was or repaired.",
             "Exit codes, after a repair: 0 clean, 1 could not be checked, 2 corruption, 3 leaked"
-                + " clusters only, 63 a format without checks."),
-        "qcowfs check --output=json vm.qcow2");
+                + " clusters only, 63 a format without checks.");
+    ImageSource.addTo(spec);
+    return spec.addOption(OutputFormat.option())
+        .addOption(
+            Options.flag(
+                "Say what the findings mean, and which guest ranges and snapshots they affect.",
+                "--explain"))
+        .addOption(Options.flag("Also decompress every compressed cluster.", "--data"))
+        .addOption(Options.flag("Also check the backing files, the top image first.", "--chain"))
+        .addOption(Options.flag("Show how far the check is.", "-p", "--progress"))
+        .addOption(
+            Options.value(
+                "leaks|all",
+                "Repair: set leaked clusters free, or mend all that can be.",
+                "-r",
+                "--repair"))
+        .addOption(Options.flag("With -r: only say what would be done.", "--dry-run"))
+        .addOption(
+            Options.file(
+                "FILE",
+                "With -r: first save what is overwritten to a new file; --undo puts it back.",
+                "--backup"))
+        .addOption(
+            Options.file(
+                "FILE",
+                "Put back what a repair with --backup overwrote, if nothing was written since.",
+                "--undo"))
+        .addOption(
+            Options.flag("Print findings and errors only, and no summary.", "-q", "--quiet"));
   }
 
   @Override
-  public int run(Arguments arguments, Console console)
+  public int run(ParseResult line, Console console)
       throws IOException, UsageException, CommandException {
-    OutputFormat output = OutputFormat.of(arguments);
-    ImageSource source = ImageSource.of(arguments);
-    RepairPlan plan = plan(arguments);
-    boolean changes = plan != null && !plan.dryRun() || arguments.has(UNDO);
+    OutputFormat output = OutputFormat.of(line);
+    ImageSource source = ImageSource.of(line);
+    RepairPlan plan = plan(line);
+    boolean changes = plan != null && !plan.dryRun() || Options.has(line, "--undo");
     if (changes && source.forceShare()) {
       throw new CommandException(
           "Could not open '"
               + Escape.text(source.path())
               + "': force-share=on can only be used with read-only images");
     }
-    String undo = arguments.value(UNDO);
+    String undo = Options.text(line, "--undo");
     if (undo != null) {
       return undo(source.path(), undo, console);
     }
@@ -120,11 +96,14 @@ public final class CheckCommand implements Command {
             .withFormat(source.format())
             .withForceShare(source.forceShare())
             .withWarnings(console::warn);
-    try (ProgressLine progress = ProgressLine.start(arguments.has(PROGRESS), console.err());
+    // On standard error: standard output may be a JSON document.
+    try (ProgressLine progress =
+            new ProgressLine(new PrintWriter(console.err()), Options.has(line, "--progress"));
         Lines lines = new Lines(console)) {
       CheckExtras extras =
-          new CheckExtras(arguments.has(EXPLAIN), arguments.has(DATA), progress::at);
-      if (arguments.has(CHAIN)) {
+          new CheckExtras(
+              Options.has(line, "--explain"), Options.has(line, "--data"), progress::at);
+      if (Options.has(line, "--chain")) {
         return chain(source.path(), extras, options, output, console);
       }
       check = ImageCheck.run(source.path(), plan, extras, options, lines::add);
@@ -135,22 +114,22 @@ public final class CheckCommand implements Command {
       throw ImageSource.couldNotOpen(source.path(), e);
     }
     boolean dryRun = plan != null && plan.dryRun();
-    return report(check, source.path(), output, arguments.has(QUIET), dryRun, console);
+    return report(check, source.path(), output, Options.has(line, "--quiet"), dryRun, console);
   }
 
-  private static @Nullable RepairPlan plan(Arguments arguments) throws UsageException {
-    String scope = arguments.value(REPAIR);
-    String backup = arguments.value(BACKUP);
+  private static @Nullable RepairPlan plan(ParseResult line) throws UsageException {
+    String scope = Options.text(line, "--repair");
+    String backup = Options.text(line, "--backup");
     if (scope == null) {
-      if (backup != null || arguments.has(DRY_RUN)) {
+      if (backup != null || Options.has(line, "--dry-run")) {
         throw new UsageException("--dry-run and --backup go with -r");
       }
       return null;
     }
-    if (arguments.has(EXPLAIN) || arguments.has(CHAIN)) {
+    if (Options.has(line, "--explain") || Options.has(line, "--chain")) {
       throw new UsageException("--explain and --chain go without -r");
     }
-    if (arguments.has(UNDO)) {
+    if (Options.has(line, "--undo")) {
       throw new UsageException("-r and --undo exclude each other");
     }
     Repair.Scope wanted =
@@ -163,7 +142,7 @@ public final class CheckCommand implements Command {
                       + Escape.text(scope));
         };
     return new RepairPlan(
-        wanted, arguments.has(DRY_RUN), backup == null ? null : ImageCheck.backup(backup));
+        wanted, Options.has(line, "--dry-run"), backup == null ? null : ImageCheck.backup(backup));
   }
 
   private static int chain(

@@ -3,45 +3,43 @@ package org.qcowfs.cli.command;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import org.qcowfs.cli.CommandException;
-import org.qcowfs.cli.Console;
-import org.qcowfs.cli.option.Arguments;
 import org.qcowfs.cli.option.ImageSource;
-import org.qcowfs.cli.option.Option;
+import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.option.OutputFormat;
-import org.qcowfs.cli.option.Synopsis;
-import org.qcowfs.cli.option.UsageException;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.InfoText;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code info}: what an image says of itself. */
 public final class InfoCommand implements Command {
-  private static final Option CHAIN =
-      Option.flag((char) 0, "backing-chain", "Also show the backing files, the top image first.");
 
   @Override
-  public Synopsis synopsis() {
-    List<Option> options = new ArrayList<>(ImageSource.OPTIONS);
-    options.add(OutputFormat.OPTION);
-    options.add(CHAIN);
-    return new Synopsis(
-        "info",
-        "FILE",
-        "Shows what an image says of itself: size, format, backing file, snapshots.",
-        options,
-        List.of("Neither backing file nor data file is opened without --backing-chain."),
-        "qcowfs info --output=json --backing-chain vm.qcow2");
+  public CommandSpec spec() {
+    CommandSpec spec =
+        Options.command(
+            "info",
+            "Shows what an image says of itself: size, format, backing file, snapshots.",
+            "qcowfs info --output=json --backing-chain vm.qcow2",
+            "Neither backing file nor data file is opened without --backing-chain.");
+    ImageSource.addTo(spec);
+    return spec.addOption(OutputFormat.option())
+        .addOption(
+            Options.flag("Also show the backing files, the top image first.", "--backing-chain"));
   }
 
   @Override
-  public int run(Arguments arguments, Console console)
+  public int run(ParseResult line, Console console)
       throws IOException, UsageException, CommandException {
-    OutputFormat output = OutputFormat.of(arguments);
-    ImageSource source = ImageSource.of(arguments);
-    boolean chain = arguments.has(CHAIN);
+    OutputFormat output = OutputFormat.of(line);
+    ImageSource source = ImageSource.of(line);
+    boolean chain = Options.has(line, "--backing-chain");
     OpenOptions options =
         OpenOptions.readOnly().forDescription().withBackingChain(chain).withWarnings(console::warn);
     try (Image image = source.open(options)) {

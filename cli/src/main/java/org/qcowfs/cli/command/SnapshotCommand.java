@@ -1,20 +1,17 @@
 package org.qcowfs.cli.command;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.qcowfs.cli.CommandException;
-import org.qcowfs.cli.Console;
-import org.qcowfs.cli.option.Arguments;
 import org.qcowfs.cli.option.ImageSource;
-import org.qcowfs.cli.option.Option;
+import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.option.OutputFormat;
-import org.qcowfs.cli.option.Synopsis;
-import org.qcowfs.cli.option.UsageException;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.SnapshotText;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.Escape;
@@ -22,47 +19,45 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.SnapshotInfo;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code snapshot}: lists, creates, applies and deletes internal snapshots. */
 public final class SnapshotCommand implements Command {
-  private static final Option LIST = Option.flag('l', "", "List the snapshots (the default).");
-  private static final Option CREATE =
-      Option.value('c', "", "NAME", "Make a snapshot of the disk as it is now.");
-  private static final Option APPLY =
-      Option.value('a', "", "SNAPSHOT", "Make the disk what it was at a snapshot (id or name).");
-  private static final Option DELETE =
-      Option.value('d', "", "SNAPSHOT", "Delete a snapshot (id or name).");
-  private static final Option QUIET =
-      Option.flag('q', "quiet", "Accepted as qemu-img does; the list is printed all the same.");
 
   @Override
-  public Synopsis synopsis() {
-    List<Option> options = new ArrayList<>(List.of(LIST, CREATE, APPLY, DELETE));
-    options.addAll(ImageSource.OPTIONS);
-    options.add(QUIET);
-    options.add(OutputFormat.OPTION);
-    return new Synopsis(
-        "snapshot",
-        "FILE",
-        "Lists, creates, applies or deletes an image's internal snapshots.",
-        options,
-        List.of(
+  public CommandSpec spec() {
+    CommandSpec spec =
+        Options.command(
+            "snapshot",
+            "Lists, creates, applies or deletes an image's internal snapshots.",
+            "qcowfs snapshot -c before-upgrade vm.qcow2",
             "Each change takes effect as one write: after a crash it is done or it is not.",
-            "An image that a mount has open for writing is refused."),
-        "qcowfs snapshot -c before-upgrade vm.qcow2");
+            "An image that a mount has open for writing is refused.");
+    ImageSource.addTo(spec);
+    return spec.addOption(Options.flag("List the snapshots (the default).", "-l"))
+        .addOption(Options.value("NAME", "Make a snapshot of the disk as it is now.", "-c"))
+        .addOption(
+            Options.value(
+                "SNAPSHOT", "Make the disk what it was at a snapshot (id or name).", "-a"))
+        .addOption(Options.value("SNAPSHOT", "Delete a snapshot (id or name).", "-d"))
+        .addOption(
+            Options.flag(
+                "Accepted as qemu-img does; the list is printed all the same.", "-q", "--quiet"))
+        .addOption(OutputFormat.option());
   }
 
   @Override
-  public int run(Arguments arguments, Console console)
+  public int run(ParseResult line, Console console)
       throws IOException, UsageException, CommandException {
-    OutputFormat output = OutputFormat.of(arguments);
-    ImageSource source = ImageSource.of(arguments);
-    String create = arguments.value(CREATE);
-    String apply = arguments.value(APPLY);
-    String delete = arguments.value(DELETE);
+    OutputFormat output = OutputFormat.of(line);
+    ImageSource source = ImageSource.of(line);
+    String create = Options.text(line, "-c");
+    String apply = Options.text(line, "-a");
+    String delete = Options.text(line, "-d");
     long actions =
         Stream.of(create, apply, delete).filter(Objects::nonNull).count()
-            + (arguments.has(LIST) ? 1 : 0);
+            + (Options.has(line, "-l") ? 1 : 0);
     if (actions > 1) {
       throw new UsageException("Cannot mix '-l', '-a', '-c', '-d'");
     }

@@ -1,7 +1,7 @@
 package org.qcowfs.cli.help;
 
 import java.io.IOException;
-import org.qcowfs.cli.Version;
+import org.qcowfs.cli.program.Version;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -11,9 +11,8 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 public final class ManPage {
   private ManPage() {}
 
-  /** Writes the page of section 1. */
-  public static void write(Appendable out) throws IOException {
-    CommandLine root = Help.root("qcowfs");
+  /** Writes the page of section 1 about {@code program} and its commands. */
+  public static void write(CommandLine program, Appendable out) throws IOException {
     line(out, ".TH QCOWFS 1 \"\" \"qcowfs " + Version.NUMBER + "\" \"User Commands\"");
     line(out, ".SH NAME");
     line(out, text("qcowfs - looks inside virtual-machine disk images"));
@@ -22,7 +21,7 @@ public final class ManPage {
     line(out, ".I COMMAND");
     line(out, text("[OPTION...] FILE..."));
     line(out, ".SH COMMANDS");
-    for (CommandLine command : root.getSubcommands().values()) {
+    for (CommandLine command : program.getSubcommands().values()) {
       command(command.getCommandSpec(), out);
     }
     exitStatus(out);

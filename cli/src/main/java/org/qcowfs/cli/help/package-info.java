@@ -3,8 +3,8 @@
  *
  * <h2>What must hold</h2>
  *
- * Nothing here is loaded unless help is asked for: picocli takes longer to start than an {@code
- * info} does.
+ * Nothing here is loaded unless help is asked for, and nothing here knows which commands there are:
+ * it is handed their descriptions.
  */
 @NullMarked
 package org.qcowfs.cli.help;

@@ -1,7 +1,7 @@
 package org.qcowfs.cli.option;
 
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.error.Escape;
 
 /** {@code --image-opts} as far as it names a file: {@code key=value,...}, a comma doubled. */
@@ -39,7 +39,7 @@ final class ImageOptions {
   }
 
   /** Appends the pair at {@code at} with its commas single; returns where the next begins. */
-  private static int pair(String text, int at, StringBuilder pair) {
+  static int pair(String text, int at, StringBuilder pair) {
     int i = at;
     for (; i < text.length(); i++) {
       char c = text.charAt(i);

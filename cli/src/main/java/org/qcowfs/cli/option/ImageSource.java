@@ -2,12 +2,15 @@ package org.qcowfs.cli.option;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.model.OpenOptions;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /**
  * The one image a command is about, and how to open it.
@@ -17,24 +20,23 @@ import org.qcowfs.engine.model.OpenOptions;
  * @param forceShare whether to read even while another process writes
  */
 public record ImageSource(String path, @Nullable String format, boolean forceShare) {
-  public static final Option FORMAT =
-      Option.value('f', "format", "FORMAT", "The image's format: qcow2 or raw; else it is probed.");
-  public static final Option SHARE =
-      Option.flag('U', "force-share", "Read the image even while another process writes to it.");
-  public static final Option IMAGE_OPTS =
-      Option.flag(
-          (char) 0,
-          "image-opts",
-          "FILE is a list of options: driver=FORMAT,file.driver=file,file.filename=PATH.");
-  public static final Option OBJECT =
-      Option.value(
-          (char) 0,
-          "object",
-          "OBJECT",
-          "Accepted as qemu-img does; only secrets, which go unused.");
-
-  /** The options every command with an image takes. */
-  public static final List<Option> OPTIONS = List.of(FORMAT, SHARE, IMAGE_OPTS, OBJECT);
+  /** Gives a command the options every command with an image takes, and the operand. */
+  public static void addTo(CommandSpec spec) {
+    spec.addOption(
+            Options.value(
+                "FORMAT", "The image's format: qcow2 or raw; else it is probed.", "-f", "--format"))
+        .addOption(
+            Options.flag(
+                "Read the image even while another process writes to it.", "-U", "--force-share"))
+        .addOption(
+            Options.flag(
+                "FILE is a list of options: driver=FORMAT,file.driver=file,file.filename=PATH.",
+                "--image-opts"))
+        .addOption(
+            Options.values(
+                "OBJECT", "Accepted as qemu-img does; only secrets, which go unused.", "--object"))
+        .addPositional(Options.operands("FILE"));
+  }
 
   /**
    * Takes the image from a command line.
@@ -42,19 +44,20 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
    * @throws UsageException unless there is exactly one operand
    * @throws CommandException if the options do not name a file
    */
-  public static ImageSource of(Arguments arguments) throws UsageException, CommandException {
-    if (arguments.operands().size() != 1) {
+  public static ImageSource of(ParseResult line) throws UsageException, CommandException {
+    List<String> operands = Options.operands(line);
+    if (operands.size() != 1) {
       throw new UsageException("Expecting one image file name");
     }
-    for (String object : arguments.values(OBJECT)) {
+    for (String object : Options.texts(line, "--object")) {
       if (!object.startsWith("secret,") && !object.startsWith("qom-type=secret,")) {
         throw new CommandException("invalid object type: " + Escape.text(object.split(",", 2)[0]));
       }
     }
-    String operand = arguments.operands().get(0);
-    String format = arguments.value(FORMAT);
-    boolean share = arguments.has(SHARE);
-    if (!arguments.has(IMAGE_OPTS)) {
+    String operand = operands.get(0);
+    String format = Options.text(line, "--format");
+    boolean share = Options.has(line, "--force-share");
+    if (!Options.has(line, "--image-opts")) {
       return new ImageSource(operand, format, share);
     }
     if (format != null) {

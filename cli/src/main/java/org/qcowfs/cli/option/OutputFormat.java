@@ -1,19 +1,23 @@
 package org.qcowfs.cli.option;
 
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code --output}. */
 public enum OutputFormat {
   HUMAN,
   JSON;
 
-  public static final Option OPTION =
-      Option.value((char) 0, "output", "human|json", "The form of the output (default: human).");
+  /** The option itself. */
+  public static OptionSpec option() {
+    return Options.value("human|json", "The form of the output (default: human).", "--output");
+  }
 
   /** What the command line asks for. */
-  public static OutputFormat of(Arguments arguments) throws CommandException {
-    @Nullable String value = arguments.value(OPTION);
+  public static OutputFormat of(ParseResult line) throws CommandException {
+    @Nullable String value = Options.text(line, "--output");
     if (value == null || value.equals("human")) {
       return HUMAN;
     }

@@ -3,8 +3,9 @@
  *
  * <h2>How it works</h2>
  *
- * A command describes itself by a {@link org.qcowfs.cli.option.Synopsis}; {@link
- * org.qcowfs.cli.option.Arguments} parses by it and the help is made from it, so the two cannot
+ * {@link org.qcowfs.cli.option.Parser} gives picocli the habits of qemu-img's own parser; {@link
+ * org.qcowfs.cli.option.Options} makes the few shapes of option there are and reads their values. A
+ * command's {@code CommandSpec} is made once per run: parser and help go by it, so the two cannot
  * disagree.
  *
  * <h2>What must hold</h2>

@@ -2,7 +2,7 @@ package org.qcowfs.cli.render;
 
 import java.io.IOException;
 import java.util.function.Consumer;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.MapEntry;

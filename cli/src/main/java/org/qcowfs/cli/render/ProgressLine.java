@@ -1,55 +1,50 @@
 package org.qcowfs.cli.render;
 
-import java.io.PrintStream;
+import java.io.IOException;
+import java.io.Writer;
 import java.util.Locale;
-import sun.misc.Signal;
-import sun.misc.SignalHandler;
+import org.qcowfs.engine.change.Progress;
 
-/**
- * How far a long command is, on one line that is written over: always, or when SIGUSR1 arrives.
- *
- * <p><b>Thread safety:</b> {@link #at} is for one thread.
- */
-public final class ProgressLine implements AutoCloseable {
-  private static final Signal REQUEST = new Signal("USR1");
+/** {@code -p}: how far a command has come, drawn over itself as qemu-img does. */
+public final class ProgressLine implements Progress, AutoCloseable {
+  /** A step smaller than this, in percent, is not drawn. */
+  private static final double STEP = 1;
 
-  private final boolean always;
-  private final PrintStream out;
-  private final SignalHandler before;
-  private volatile double percent;
-  private int shown = -1;
+  private final Writer out;
+  private final boolean shown;
+  private double last = -STEP;
 
-  private ProgressLine(boolean always, PrintStream out) {
-    this.always = always;
+  /**
+   * @param shown whether anything is drawn
+   */
+  public ProgressLine(Writer out, boolean shown) {
     this.out = out;
-    this.before = Signal.handle(REQUEST, signal -> show());
-  }
-
-  /** Begins at 0 percent. */
-  public static ProgressLine start(boolean always, PrintStream out) {
-    return new ProgressLine(always, out);
-  }
-
-  /** {@code done} of {@code total} steps are done. */
-  public void at(long done, long total) {
-    double now = done * 100.0 / total;
-    percent = now;
-    if (always && (int) now != shown) {
-      shown = (int) now;
-      show();
-    }
-  }
-
-  private void show() {
-    out.printf(Locale.ROOT, "    (%.2f/100%%)\r", percent);
-    out.flush();
+    this.shown = shown;
   }
 
   @Override
+  public void at(long done, long total) {
+    double percent = 100.0 * done / total;
+    if (shown && (percent - last >= STEP || percent >= 100 && last < 100)) {
+      last = percent;
+      print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", percent));
+    }
+  }
+
+  /** Ends the line. */
+  @Override
   public void close() {
-    Signal.handle(REQUEST, before);
-    if (always) {
-      out.println();
+    if (shown) {
+      print("\n");
+    }
+  }
+
+  private void print(String text) {
+    try {
+      out.write(text);
+      out.flush();
+    } catch (IOException e) {
+      // A full disk or a closed pipe is reported by the last flush; the change goes on.
     }
   }
 }

@@ -7,14 +7,15 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.UsageException;
+import picocli.CommandLine.Model.CommandSpec;
 
 class ImageSourceTest {
-  private static final Synopsis SYNOPSIS =
-      new Synopsis("x", "FILE", "", ImageSource.OPTIONS, List.of(), "");
-
   private static ImageSource parse(String... words) throws UsageException, CommandException {
-    return ImageSource.of(Arguments.parse(SYNOPSIS, List.of(words)));
+    CommandSpec spec = Options.command("x", "", "");
+    ImageSource.addTo(spec);
+    return ImageSource.of(Parser.parse(spec, List.of(words)));
   }
 
   @Test

@@ -9,7 +9,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.model.BackingPolicy;
 
 /** Turns a file name recorded in an image into a path that may be opened. */
-final class BackingPath {
+public final class BackingPath {
   private BackingPath() {}
 
   /**
@@ -19,7 +19,7 @@ final class BackingPath {
    * @throws ImageException kind {@code REFUSED} for protocol and {@code json:} names, and for what
    *     the policy forbids
    */
-  static String resolve(String from, String name, String role, BackingPolicy policy)
+  public static String resolve(String from, String name, String role, BackingPolicy policy)
       throws ImageException {
     String shown = role + " '" + Escape.text(name) + "'";
     if (policy == BackingPolicy.DENY) {
@@ -33,7 +33,8 @@ final class BackingPath {
       throw refused(
           from,
           shown
-              + " is not opened: protocol and json: names are refused, expected the path of a file");
+              + " is not opened: protocol and json: names are refused, expected the path of a"
+              + " file");
     }
     try {
       if (plain.indexOf('\0') >= 0) {

@@ -42,9 +42,15 @@ public final class ChainOpener {
    */
   public static List<Layer> open(String path, OpenOptions options, HostFiles files)
       throws ImageException {
+    return open(path, options, MAX_DEPTH + 1, files);
+  }
+
+  /** As {@link #open(String, OpenOptions, HostFiles)}, and at most {@code layers} layers. */
+  public static List<Layer> open(String path, OpenOptions options, int layers, HostFiles files)
+      throws ImageException {
     List<Layer> chain = new ArrayList<>();
     try {
-      new ChainOpener(options, files).open(path, chain);
+      new ChainOpener(options, files).open(path, layers, chain);
       return chain;
     } catch (ImageException | RuntimeException e) {
       for (Layer layer : chain) {
@@ -58,12 +64,12 @@ public final class ChainOpener {
     }
   }
 
-  private void open(String path, List<Layer> chain) throws ImageException {
+  private void open(String path, int layers, List<Layer> chain) throws ImageException {
     Layer layer = openLayer(path, options.format(), options);
     chain.add(layer);
     OpenOptions below = readOnly();
     for (BackingReference next = layer.backing();
-        next != null && options.backingChain();
+        next != null && options.backingChain() && chain.size() < layers;
         next = layer.backing()) {
       String from = layer.file().path();
       if (chain.size() == MAX_DEPTH) {

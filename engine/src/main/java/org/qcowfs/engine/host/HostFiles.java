@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.posix.Errno;
 
 /**
  * Where files are opened: the host itself, or a test's own.
@@ -29,6 +30,27 @@ public interface HostFiles {
    * @throws ImageException kind {@code IO}; errno {@code EEXIST} if it does
    */
   HostFile createNew(String path) throws ImageException;
+
+  /**
+   * Opens a regular file or block device for writing; creates a regular file where there is none.
+   *
+   * @throws ImageException kind {@code IO} with the errno, or {@code REFUSED} for another type
+   */
+  default HostFile openOrCreate(String path) throws ImageException {
+    try {
+      try {
+        return createNew(path);
+      } catch (ImageException e) {
+        if (e.errno() != Errno.EEXIST) {
+          throw e;
+        }
+        return open(path, true);
+      }
+    } catch (ImageException e) {
+      String detail = e.detail().replace("Could not open '", "Could not create '");
+      throw new ImageException(e.kind(), path, detail, e.errno(), e);
+    }
+  }
 
   /** Removes a file; does nothing if there is none. */
   default void delete(String path) throws ImageException {

@@ -2,11 +2,15 @@ package org.qcowfs.engine.qcow2;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.Reservation;
 import org.qcowfs.engine.model.CreateOptions;
+import org.qcowfs.engine.model.Preallocation;
+import org.qcowfs.engine.qcow2.format.FeatureNames;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -19,28 +23,22 @@ import org.qcowfs.engine.qcow2.refcount.RefcountWidth;
  *
  * <pre>
  *   cluster 0: header   1: refcount table   then: refcount blocks   then: L1 table
+ *   if preallocated, then: L2 tables   then: guest clusters (not with an external data file)
  * </pre>
  *
  * The header is written last, after the rest is durable: a file cut short by a crash is no image.
  */
 public final class Qcow2Creator {
-  /** Type, bit and name of each feature, for programs that do not know it (spec: feature names). */
-  private static final Object[][] FEATURE_NAMES = {
-    {0, 0, "dirty bit"},
-    {0, 1, "corrupt bit"},
-    {0, 2, "external data file"},
-    {0, 3, "compression type"},
-    {0, 4, "extended L2 entries"},
-    {1, 0, "lazy refcounts"},
-    {2, 0, "bitmaps"},
-    {2, 1, "raw external data"},
-  };
-
   private final CreateOptions options;
   private final Geometry geometry;
   private final RefcountWidth width;
   private final long l1Clusters;
   private final long l1Entries;
+
+  /** Clusters of L2 tables and of guest data, 0 each but for a preallocated image. */
+  private final long l2Clusters;
+
+  private final long dataClusters;
   private final long tableClusters;
   private final long blocks;
 
@@ -52,15 +50,16 @@ public final class Qcow2Creator {
     width = new RefcountWidth(Integer.numberOfTrailingZeros(options.refcountBits()));
     l1Entries = geometry.l1EntriesFor(options.size());
     if (l1Entries * 8 > FormatLimits.MAX_L1_BYTES) {
-      throw invalid(
-          path, "The image size is too large (" + options.size() + " bytes) for this cluster size");
+      throw tooLarge(path);
     }
     l1Clusters = clusters(l1Entries * 8);
+    l2Clusters = isMapped() ? l1Entries : 0;
+    dataClusters = isMapped() && options.dataFile() == null ? clusters(options.size()) : 0;
     long countsPerBlock = width.countsIn(options.clusterSize());
     long blockCount = 1;
     long tables = 1;
     while (true) {
-      long used = 1 + tables + blockCount + l1Clusters;
+      long used = 1 + tables + blockCount + l1Clusters + l2Clusters + dataClusters;
       long needed = (used + countsPerBlock - 1) / countsPerBlock;
       long neededTables = clusters(needed * 8);
       if (needed <= blockCount && neededTables <= tables) {
@@ -71,16 +70,48 @@ public final class Qcow2Creator {
     }
     blocks = blockCount;
     tableClusters = tables;
+    if (hostOffset(tables) > FormatLimits.MAX_REFCOUNT_TABLE_BYTES) {
+      throw tooLarge(path);
+    }
+  }
+
+  /**
+   * Whether the L2 tables name a cluster for every guest cluster: asked for, or because readers of
+   * a raw data file must not see zeroes of ours where the file has something else.
+   */
+  private boolean isMapped() {
+    return options.preallocation() != Preallocation.OFF || options.dataFileRaw();
+  }
+
+  private static ImageException tooLarge(String path) {
+    return invalid(
+        path,
+        "The image size is too large for file format 'qcow2' (try using a larger cluster size)");
   }
 
   /**
    * Writes an empty image into {@code file}, which is empty.
    *
+   * @param dataFile the external data file, empty and open for writing, or null for none
    * @throws ImageException kind {@code UNSUPPORTED} for options that do not go together, before
    *     anything is written
    */
-  public static void create(HostFile file, CreateOptions options) throws ImageException {
-    new Qcow2Creator(file.path(), options).write(file);
+  public static void create(HostFile file, @Nullable HostFile dataFile, CreateOptions options)
+      throws ImageException {
+    Qcow2Creator creator = new Qcow2Creator(file.path(), options);
+    creator.reserve(file, dataFile);
+    creator.write(file);
+  }
+
+  /**
+   * Bytes of the file of such an image.
+   *
+   * @param path for messages
+   * @throws ImageException as {@link #create}
+   */
+  public static long lengthOf(String path, CreateOptions options) throws ImageException {
+    Qcow2Creator creator = new Qcow2Creator(path, options);
+    return creator.hostOffset(creator.used());
   }
 
   /** Judges the options without a file. */
@@ -102,12 +133,8 @@ public final class Qcow2Creator {
     if (Integer.bitCount(bits) != 1 || bits < 1 || bits > 64) {
       throw invalid(path, "Refcount width must be a power of two and may not exceed 64 bits");
     }
-    if (options.version() == 2
-        && (bits != 16 || options.extendedL2() || options.lazyRefcounts() || options.zstd())) {
-      throw invalid(
-          path,
-          "Different refcount widths than 16 bits, extended L2 entries, lazy refcounts and zstd"
-              + " require compatibility level 1.1 or above");
+    if (options.version() == 2) {
+      checkVersion2(path);
     }
     if (options.extendedL2() && cluster < 1L << FormatLimits.MIN_EXTENDED_CLUSTER_BITS) {
       throw invalid(
@@ -115,7 +142,25 @@ public final class Qcow2Creator {
           "Extended L2 entries are only supported with cluster sizes of at least 16384 bytes");
     }
     if (options.size() < 0 || options.size() > Long.MAX_VALUE - (1L << 21)) {
-      throw invalid(path, "Image size " + options.size() + " is not supported");
+      throw tooLarge(path);
+    }
+    if (options.dataFileRaw() && options.dataFile() == null) {
+      throw invalid(path, "data-file-raw requires data-file");
+    }
+    if (options.dataFile() != null && options.backingName() != null) {
+      if (options.dataFileRaw()) {
+        throw invalid(path, "Backing file and data-file-raw cannot be used at the same time");
+      }
+    }
+    if (options.backingFormat() != null && options.backingName() == null) {
+      throw invalid(path, "Backing format cannot be used without backing file");
+    }
+    if (options.backingName() != null
+        && options.preallocation() != Preallocation.OFF
+        && !options.extendedL2()) {
+      throw invalid(
+          path,
+          "Backing file and preallocation can only be used at the same time if extended_l2 is on");
     }
     String backing = options.backingName();
     if (backing != null
@@ -125,6 +170,36 @@ public final class Qcow2Creator {
           "Backing file name too long (expected at most "
               + FormatLimits.MAX_BACKING_NAME_BYTES
               + " bytes)");
+    }
+  }
+
+  private void checkVersion2(String path) throws ImageException {
+    String below = " (use version=v3 or greater)";
+    if (options.refcountBits() != 16) {
+      throw invalid(
+          path,
+          "Different refcount widths than 16 bits require compatibility level 1.1 or above"
+              + below);
+    }
+    if (options.lazyRefcounts()) {
+      throw invalid(
+          path, "Lazy refcounts only supported with compatibility level 1.1 and above" + below);
+    }
+    if (options.dataFile() != null) {
+      throw invalid(
+          path,
+          "External data files are only supported with compatibility level 1.1 and above" + below);
+    }
+    if (options.extendedL2()) {
+      throw invalid(
+          path,
+          "Extended L2 entries are only supported with compatibility level 1.1 and above" + below);
+    }
+    if (options.zstd()) {
+      throw invalid(
+          path,
+          "Non-zlib compression type is only supported with compatibility level 1.1 and above"
+              + below);
     }
   }
 
@@ -140,11 +215,41 @@ public final class Qcow2Creator {
     return cluster << geometry.clusterBits();
   }
 
+  private long used() {
+    return 1 + tableClusters + blocks + l1Clusters + l2Clusters + dataClusters;
+  }
+
+  /** Host offset of the L1 table. */
+  private long l1Offset() {
+    return hostOffset(1 + tableClusters + blocks);
+  }
+
+  /**
+   * Makes the files as long as they are to be, and gives the guest data the blocks it is to have.
+   */
+  private void reserve(HostFile file, @Nullable HostFile dataFile) throws ImageException {
+    if (file.resizable()) {
+      file.truncate(hostOffset(used()));
+    } else {
+      file.zeroRange(0, hostOffset(used() - dataClusters)); // a device has what it had
+    }
+    HostFile data = dataFile == null ? file : dataFile;
+    long start = dataFile == null ? hostOffset(used() - dataClusters) : 0;
+    long length = dataFile == null ? hostOffset(dataClusters) : options.size();
+    if (dataFile != null && dataFile.resizable()) {
+      dataFile.truncate(length);
+    }
+    if (isMapped() && length > 0) {
+      Reservation.make(data, start, length, options.preallocation());
+    }
+  }
+
   private void write(HostFile file) throws ImageException {
     int clusterSize = (int) geometry.clusterSize();
-    long used = 1 + tableClusters + blocks + l1Clusters;
-    // The L1 table, all zero, is the file's last part and needs no writing.
-    file.truncate(hostOffset(used));
+    long used = used();
+    if (isMapped()) {
+      writeMapping(file);
+    }
     DataBuffer cluster = DataBuffer.allocate(clusterSize);
     for (long b = 0; b < blocks; b++) {
       cluster.zero(0, clusterSize);
@@ -169,18 +274,49 @@ public final class Qcow2Creator {
     file.sync();
   }
 
+  /** L1 and L2 tables in which every guest cluster has a host cluster of its own. */
+  private void writeMapping(HostFile file) throws ImageException {
+    int clusterSize = (int) geometry.clusterSize();
+    DataBuffer buffer = DataBuffer.allocate(clusterSize);
+    ByteBuffer bytes = buffer.bytes();
+    long firstL2 = l1Offset() + hostOffset(l1Clusters);
+    for (long c = 0; c < l1Clusters; c++) {
+      buffer.zero(0, clusterSize);
+      long perCluster = clusterSize / 8;
+      for (long i = 0; i < perCluster && c * perCluster + i < l1Entries; i++) {
+        bytes.putLong((int) i * 8, firstL2 + hostOffset(c * perCluster + i) | Geometry.COPIED);
+      }
+      file.write(l1Offset() + hostOffset(c), buffer, 0, clusterSize);
+    }
+    long firstData = options.dataFile() == null ? firstL2 + hostOffset(l2Clusters) : 0;
+    long guestClusters = clusters(options.size());
+    long perTable = 1L << geometry.l2Bits();
+    int entryBytes = 8 << geometry.l2EntryWordBits();
+    for (long t = 0; t < l2Clusters; t++) {
+      buffer.zero(0, clusterSize);
+      for (long i = 0; i < perTable && t * perTable + i < guestClusters; i++) {
+        long host = firstData + hostOffset(t * perTable + i);
+        // With subclusters none of them is allocated yet: a backing file still shows through.
+        bytes.putLong((int) i * entryBytes, host | Geometry.COPIED);
+      }
+      file.write(firstL2 + hostOffset(t), buffer, 0, clusterSize);
+    }
+  }
+
   private void header(String path, ByteBuffer out) throws ImageException {
     boolean v3 = options.version() == 3;
     out.putInt(0, Header.MAGIC).putInt(4, options.version()).putInt(20, geometry.clusterBits());
     out.putLong(24, options.size()).putInt(36, (int) l1Entries);
-    out.putLong(40, hostOffset(1 + tableClusters + blocks));
+    out.putLong(40, l1Offset());
     out.putLong(48, hostOffset(1)).putInt(56, (int) tableClusters);
     int at = FormatLimits.V2_HEADER_BYTES;
     if (v3) {
       long incompatible =
           (options.extendedL2() ? IncompatibleFeature.EXTENDED_L2.mask() : 0)
-              | (options.zstd() ? IncompatibleFeature.COMPRESSION_TYPE.mask() : 0);
+              | (options.zstd() ? IncompatibleFeature.COMPRESSION_TYPE.mask() : 0)
+              | (options.dataFile() != null ? IncompatibleFeature.EXTERNAL_DATA_FILE.mask() : 0);
       out.putLong(72, incompatible).putLong(80, options.lazyRefcounts() ? 1 : 0);
+      out.putLong(88, options.dataFileRaw() ? 2 : 0);
       out.putInt(96, width.order()).put(104, (byte) (options.zstd() ? 1 : 0));
       at = 112;
       out.putInt(100, at);
@@ -189,8 +325,12 @@ public final class Qcow2Creator {
     if (options.backingName() != null && format != null) {
       at = extension(path, out, at, HeaderExtension.BACKING_FORMAT, utf8(format));
     }
+    String dataFile = options.dataFile();
+    if (dataFile != null) {
+      at = extension(path, out, at, HeaderExtension.DATA_FILE, utf8(dataFile));
+    }
     // The names are a courtesy; with the smallest clusters they give way to a long backing name.
-    byte[] names = featureNames();
+    byte[] names = FeatureNames.table();
     byte[] backing = options.backingName() == null ? new byte[0] : utf8(options.backingName());
     if (v3 && at + 8 + names.length + 8 + backing.length <= out.capacity()) {
       at = extension(path, out, at, HeaderExtension.FEATURE_NAMES, names);
@@ -211,16 +351,6 @@ public final class Qcow2Creator {
     }
     out.putInt(at, type).putInt(at + 4, data.length).put(at + 8, data);
     return at + 8 + (data.length + 7 & ~7);
-  }
-
-  private static byte[] featureNames() {
-    ByteBuffer out = ByteBuffer.allocate(FEATURE_NAMES.length * 48);
-    for (int i = 0; i < FEATURE_NAMES.length; i++) {
-      out.put(i * 48, (byte) (int) FEATURE_NAMES[i][0]);
-      out.put(i * 48 + 1, (byte) (int) FEATURE_NAMES[i][1]);
-      out.put(i * 48 + 2, utf8((String) FEATURE_NAMES[i][2]));
-    }
-    return out.array();
   }
 
   private static byte[] utf8(String text) {

@@ -186,7 +186,7 @@ class LauncherIT {
   @Order(3)
   void rebuildsWhenSourceIsNewer() throws IOException {
     Path before = builds().get(0);
-    Path source = checkout.resolve("cli/src/main/java/org/qcowfs/cli/Version.java");
+    Path source = checkout.resolve("cli/src/main/java/org/qcowfs/cli/program/Version.java");
     String text = Files.readString(source);
     Files.writeString(source, text.replaceAll("\"[0-9.]+\"", "\"9.8.7\""));
     Run.Result run = launch(Map.of(), checkout.resolve("qcowfs").toString(), "--version");
@@ -200,7 +200,7 @@ class LauncherIT {
   @Test
   @Order(4)
   void failedBuildIsShownAndNothingIsRun() throws IOException {
-    Path source = checkout.resolve("cli/src/main/java/org/qcowfs/cli/Version.java");
+    Path source = checkout.resolve("cli/src/main/java/org/qcowfs/cli/program/Version.java");
     String text = Files.readString(source);
     Files.writeString(source, text + "this is no Java");
     Run.Result run = launch(Map.of(), checkout.resolve("qcowfs").toString(), "--version");

@@ -1,8 +1,10 @@
 package org.qcowfs.it.layering;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -69,5 +71,11 @@ final class ModuleLayeringTest {
         .dependOnClassesThat()
         .resideInAnyPackage("jnr..", "ru.serce..", "com.kenai.jffi..")
         .check(ALL);
+  }
+
+  @Test
+  void theCommandLinesPackagesHaveNoCircle() {
+    JavaClasses commandLine = ALL.that(JavaClass.Predicates.resideInAPackage("org.qcowfs.cli.."));
+    slices().matching("org.qcowfs.(**)").should().beFreeOfCycles().check(commandLine);
   }
 }

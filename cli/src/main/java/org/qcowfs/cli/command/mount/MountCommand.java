@@ -6,10 +6,13 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
-import org.qcowfs.cli.Main;
+import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.option.Options;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.ProgramName;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
@@ -24,145 +27,45 @@ import org.qcowfs.fuse.system.MountRecords;
 import org.qcowfs.fuse.tree.CacheMode;
 import org.qcowfs.fuse.tree.DetectZeroes;
 import org.qcowfs.fuse.tree.WritePolicy;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code mount}: shows an image as flat raw files. */
-@Command(
-    name = "mount",
-    mixinStandardHelpOptions = true,
-    footer = {"", "Example:", "  qcowfs mount vm.qcow2 /mnt/vm"},
-    description = {
-      "Mounts an image on an empty folder, which then holds the disk (disk.raw), its description"
-          + " (info.json, map.json, check.json), one folder per snapshot (snapshots/) and one per"
-          + " layer of the backing chain (layers/).",
-      "On an empty regular file it mounts the flat disk alone. Without --rw nothing is ever written"
-          + " to the image."
-    })
-public final class MountCommand implements Callable<Integer> {
-  @Parameters(index = "0", paramLabel = "IMAGE", description = "The image file.")
+public final class MountCommand implements Command {
   private String image = "";
-
-  @Parameters(
-      index = "1",
-      paramLabel = "DIR",
-      description = "An empty folder, or an empty regular file.")
-  private String directory = "";
-
-  @Option(
-      names = {"-f", "--foreground"},
-      description = "Stay in the foreground; log to the terminal.")
-  private boolean foreground;
-
-  @Option(
-      names = "--format",
-      paramLabel = "FMT",
-      description = "The image's format: qcow2 or raw (default: found out).")
-  private @Nullable String format;
-
-  @Option(names = "--rw", description = "Let disk.raw be written to: into the image itself.")
-  private boolean readWrite;
-
-  @Option(
-      names = "--overlay",
-      paramLabel = "FILE",
-      arity = "0..1",
-      preprocessor = AttachedValue.class,
-      description = {
-        "Let disk.raw be written to: into the qcow2 overlay FILE above the image, made if it is not"
-            + " there. The image is never opened for writing.",
-        "Without =FILE the overlay is a temporary one in $TMPDIR (/var/tmp), gone after the"
-            + " unmount."
-      })
   private @Nullable String overlay;
-
-  @Option(
-      names = "--overlay-options",
-      paramLabel = "OPTIONS",
-      converter = OverlayOptionsConverter.class,
-      description =
-          "For a new overlay: cluster_size=SIZE, extended_l2=on|off, size=SIZE, with commas"
-              + " between.")
   private @Nullable OverlayOptions overlayOptions;
-
-  @Option(
-      names = "--cache",
-      paramLabel = "MODE",
-      defaultValue = "writeback",
-      converter = CacheModeConverter.class,
-      description =
-          "writeback (default), writethrough, none, directsync or unsafe, as for QEMU. In the"
-              + " first and the last the kernel reports a write past the end of the disk at fsync"
-              + " or close.")
-  private CacheMode cache = CacheMode.WRITEBACK;
-
-  @Option(
-      names = "--discard",
-      paramLabel = "MODE",
-      defaultValue = "unmap",
-      converter = DiscardConverter.class,
-      description = "Whether holes punched into disk.raw free space: unmap (default) or ignore.")
-  private Discard discard = Discard.UNMAP;
-
-  @Option(
-      names = "--detect-zeroes",
-      paramLabel = "MODE",
-      defaultValue = "off",
-      converter = DetectZeroesConverter.class,
-      description = "Store written zeroes as zeroes: off (default), on, or unmap to free space.")
-  private DetectZeroes detectZeroes = DetectZeroes.OFF;
-
-  @Option(
-      names = {"-U", "--force-share"},
-      description = "Read even while another program writes to the image.")
+  private boolean readWrite;
   private boolean forceShare;
-
-  @Option(
-      names = "--backing",
-      paramLabel = "POLICY",
-      defaultValue = "any",
-      converter = BackingPolicyConverter.class,
-      description =
-          "Which other files the image may have opened: any, same-dir or deny (default: any).")
-  private BackingPolicy backing = BackingPolicy.ANY;
-
-  @Option(
-      names = "--l2-cache-size",
-      paramLabel = "SIZE",
-      converter = ByteSizeConverter.class,
-      description = "Memory for the image's tables, in bytes or with k, M, G (default: 32M).")
-  private long cacheBytes = OpenOptions.DEFAULT_CACHE_BYTES;
-
-  @Option(
-      names = "-o",
-      paramLabel = "OPTIONS",
-      description = "Mount options of mount(8) and libfuse, such as allow_other, uid=1000.")
-  private List<String> options = new ArrayList<>();
-
-  @Option(
-      names = "--pid-file",
-      paramLabel = "FILE",
-      description = "Write the serving process's number here; removed when it ends.")
   private @Nullable Path pidFile;
-
-  @Option(
-      names = "--log-file",
-      paramLabel = "FILE",
-      description = "Append errors here when in the background (default: the system log).")
-  private @Nullable Path logFile;
-
-  @Option(
-      names = {"-v", "--verbose"},
-      description = "Say what is mounted, by which process, and where its log goes.")
   private boolean verbose;
 
   @Override
-  public Integer call() throws ImageException, CommandException, InterruptedException {
-    Background background = foreground ? null : Background.ofLauncher();
+  public CommandSpec spec() {
+    return MountSpec.create();
+  }
+
+  @Override
+  public int run(ParseResult line, Console console)
+      throws ImageException, UsageException, CommandException, InterruptedException {
+    List<String> operands = Options.operands(line);
+    if (operands.size() != 2) {
+      throw new UsageException("Expecting an image file and a mount point");
+    }
+    image = operands.get(0);
+    overlay = Options.text(line, "--overlay");
+    overlayOptions = line.matchedOptionValue("--overlay-options", (OverlayOptions) null);
+    readWrite = Options.has(line, "--rw");
+    forceShare = Options.has(line, "--force-share");
+    verbose = Options.has(line, "--verbose");
+    pidFile = pathOrNull(Options.text(line, "--pid-file"));
+    CacheMode cache = line.matchedOptionValue("--cache", CacheMode.WRITEBACK);
+    Discard discard = line.matchedOptionValue("--discard", Discard.UNMAP);
+    DetectZeroes detectZeroes = line.matchedOptionValue("--detect-zeroes", DetectZeroes.OFF);
+    Background background = Options.has(line, "--foreground") ? null : Background.ofLauncher();
     // Absolute, because a process in the background has no current folder.
     Path file = absolute(image);
-    Path mountPoint = mountPoint(directory);
+    Path mountPoint = mountPoint(operands.get(1));
     boolean writable = readWrite || overlay != null;
     checkClashes();
     MountOptions mountOptions =
@@ -170,15 +73,16 @@ public final class MountCommand implements Callable<Integer> {
             mountPoint,
             file.toString(),
             writable ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes) : null,
-            MountOptionList.parse(options, writable));
-    MountLog log = log();
+            MountOptionList.parse(Options.texts(line, "-o"), writable));
+    MountLog log = log(pathOrNull(Options.text(line, "--log-file")));
     OpenOptions open =
         OpenOptions.readOnly()
-            .withFormat(format)
+            .withFormat(Options.text(line, "--format"))
             .withForceShare(forceShare)
-            .withBackingPolicy(backing)
-            .withCacheBytes(cacheBytes)
-            .withWarnings(line -> log.accept("warning: " + line));
+            .withBackingPolicy(line.matchedOptionValue("--backing", BackingPolicy.ANY))
+            .withCacheBytes(
+                line.matchedOptionValue("--l2-cache-size", OpenOptions.DEFAULT_CACHE_BYTES))
+            .withWarnings(text -> log.accept("warning: " + text));
     MountRecord record = null;
     Image disk = open(file, open);
     ImageException failure = null;
@@ -258,12 +162,16 @@ public final class MountCommand implements Callable<Integer> {
     }
   }
 
-  private MountLog log() throws CommandException {
+  private MountLog log(@Nullable Path file) throws CommandException {
     try {
-      return MountLog.to(logFile);
+      return MountLog.to(file);
     } catch (IOException e) {
       throw new CommandException("Could not write the log: " + Escape.text("" + e.getMessage()));
     }
+  }
+
+  private static @Nullable Path pathOrNull(@Nullable String name) throws CommandException {
+    return name == null ? null : absolute(name);
   }
 
   private static Path absolute(String name) throws CommandException {
@@ -297,7 +205,7 @@ public final class MountCommand implements Callable<Integer> {
       written.add(MountRecords.write(record));
     } catch (IOException e) {
       System.err.println(
-          Main.NAME + ": warning: 'mounts' will not know this one: " + Escape.text("" + e));
+          ProgramName.VALUE + ": warning: 'mounts' will not know this one: " + Escape.text("" + e));
     }
     if (pidFile != null) {
       Path absolute = pidFile.toAbsolutePath();

@@ -8,7 +8,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.Main;
+import org.qcowfs.cli.program.ProgramName;
 import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.system.MountRecords;
 
@@ -60,7 +60,7 @@ final class MountLog implements Consumer<String> {
   @Override
   public synchronized void accept(String line) {
     if (hasTerminal) {
-      System.err.println(Main.NAME + ": " + line);
+      System.err.println(ProgramName.VALUE + ": " + line);
       return;
     }
     if (file == null) {

@@ -2,7 +2,7 @@ package org.qcowfs.cli.command.mount;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 
 /** The {@code -o} options of mount(8): words between commas, a comma inside one as {@code \,}. */
 final class MountOptionList {

@@ -3,54 +3,52 @@ package org.qcowfs.cli.command.mount;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.option.Options;
+import org.qcowfs.cli.option.OutputFormat;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.json.JsonWriter;
 import org.qcowfs.fuse.system.MountRecord;
 import org.qcowfs.fuse.system.MountRecords;
 import org.qcowfs.fuse.system.MountTable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code mounts}: what is mounted. */
-@Command(
-    name = "mounts",
-    aliases = "ls",
-    mixinStandardHelpOptions = true,
-    footer = {"", "Example:", "  qcowfs mounts --output=json"},
-    description = "Lists the mounted images with mount point, process and options.")
-public final class MountsCommand implements Callable<Integer> {
-  /** How to print. */
-  enum Output {
-    human,
-    json
-  }
-
-  @Option(names = "--output", paramLabel = "FMT", description = "human (default) or json.")
-  private Output output = Output.human;
-
+public final class MountsCommand implements Command {
   private record Mount(MountTable.Entry entry, @Nullable MountRecord record) {}
 
   @Override
-  public Integer call() throws IOException {
+  public CommandSpec spec() {
+    return Options.command(
+            "mounts",
+            "Lists the mounted images with mount point, process and options.",
+            "qcowfs mounts --output=json")
+        .aliases("ls")
+        .addOption(OutputFormat.option());
+  }
+
+  @Override
+  public int run(ParseResult line, Console console) throws IOException, CommandException {
+    OutputFormat output = OutputFormat.of(line);
     List<Mount> mounts = new ArrayList<>();
     for (MountTable.Entry entry : MountTable.entries()) {
       if (entry.type().equals(MountTable.TYPE)) {
         mounts.add(new Mount(entry, MountRecords.of(entry)));
       }
     }
-    StringBuilder out = new StringBuilder();
-    if (output == Output.json) {
-      json(mounts, out);
+    if (output == OutputFormat.JSON) {
+      json(mounts, console.out());
     } else {
-      human(mounts, out);
+      human(mounts, console.out());
     }
-    System.out.print(out);
     return 0;
   }
 
-  private static void json(List<Mount> mounts, StringBuilder out) throws IOException {
+  private static void json(List<Mount> mounts, Appendable out) throws IOException {
     JsonWriter json = new JsonWriter(out);
     json.beginArray(null);
     for (Mount mount : mounts) {
@@ -66,7 +64,7 @@ public final class MountsCommand implements Callable<Integer> {
     json.endArray();
   }
 
-  private static void human(List<Mount> mounts, StringBuilder out) {
+  private static void human(List<Mount> mounts, Appendable out) throws IOException {
     for (Mount mount : mounts) {
       MountRecord record = mount.record();
       out.append(Escape.text(mount.entry().source()))

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;

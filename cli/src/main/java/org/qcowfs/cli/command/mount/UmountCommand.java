@@ -1,42 +1,49 @@
 package org.qcowfs.cli.command.mount;
 
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.option.Options;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.fuse.MountException;
 import org.qcowfs.fuse.system.MountRecord;
 import org.qcowfs.fuse.system.MountRecords;
 import org.qcowfs.fuse.system.MountTable;
 import org.qcowfs.fuse.system.Unmount;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code umount}: takes a mount down and waits until its image is closed. */
-@Command(
-    name = "umount",
-    mixinStandardHelpOptions = true,
-    footer = {"", "Example:", "  qcowfs umount /mnt/vm"},
-    description = {
-      "Unmounts, and returns when all that was written is in the image and the image is closed; 1 if"
-          + " that failed.",
-      "A busy mount stays, and the message says who uses it. A mount whose process was killed is"
-          + " cleaned up."
-    })
-public final class UmountCommand implements Callable<Integer> {
+public final class UmountCommand implements Command {
   private static final int POLL_MILLIS = 5;
 
-  @Parameters(paramLabel = "DIR", description = "Where the image is mounted.")
-  private String directory = "";
-
-  @Option(
-      names = {"-l", "--lazy"},
-      description = "Take a busy mount away now, and return without waiting for its users.")
-  private boolean lazy;
+  @Override
+  public CommandSpec spec() {
+    return Options.command(
+            "umount",
+            "Unmounts, and returns when all that was written is in the image and the image is"
+                + " closed; 1 if that failed.",
+            "qcowfs umount /mnt/vm",
+            "A busy mount stays, and the message says who uses it. A mount whose process was killed"
+                + " is cleaned up.")
+        .addOption(
+            Options.flag(
+                "Take a busy mount away now, and return without waiting for its users.",
+                "-l",
+                "--lazy"))
+        .addPositional(Options.operands("DIR"));
+  }
 
   @Override
-  public Integer call() throws CommandException, InterruptedException {
+  public int run(ParseResult line, Console console)
+      throws UsageException, CommandException, InterruptedException {
+    if (Options.operands(line).size() != 1) {
+      throw new UsageException("Expecting one mount point");
+    }
+    String directory = Options.operands(line).get(0);
+    boolean lazy = Options.has(line, "--lazy");
     Path mountPoint = MountPoints.real(Path.of(directory).toAbsolutePath());
     MountTable.Entry entry = MountTable.at(mountPoint);
     String shown = "'" + Escape.text(directory) + "'";

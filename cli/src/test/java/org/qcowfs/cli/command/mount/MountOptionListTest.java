@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.qcowfs.cli.CommandException;
+import org.qcowfs.cli.program.CommandException;
 
 class MountOptionListTest {
   @Test

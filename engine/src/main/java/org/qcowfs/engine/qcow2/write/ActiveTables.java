@@ -257,9 +257,7 @@ final class ActiveTables {
       List<Slice> dirty, List<Slice> inFlush, ByteBuffer copy, Refcounts.Sink sink) {
     for (Slice slice : dirty) {
       copy.clear();
-      for (int i = 0; i < slice.count(); i++) {
-        copy.putLong(slice.word(i));
-      }
+      slice.copyTo(copy);
       sink.accept(slice.hostOffset(), copy.flip());
       slice.setDirty(false);
     }

@@ -1,4 +1,4 @@
-package org.qcowfs.cli.option;
+package org.qcowfs.cli.program;
 
 /** A command line that makes no sense; the message is one escaped line. */
 public final class UsageException extends Exception {

@@ -1,4 +1,4 @@
-package org.qcowfs.cli;
+package org.qcowfs.cli.program;
 
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
@@ -24,7 +24,7 @@ public final class Console {
   }
 
   /** The process's own streams. */
-  static Console ofProcess() {
+  public static Console ofProcess() {
     return new Console(
         new OutputStreamWriter(
             new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16),
@@ -42,7 +42,7 @@ public final class Console {
 
   /** Prints {@code qcowfs: line}; the line must be escaped already. */
   public void error(String line) {
-    err.println(Main.NAME + ": " + line);
+    err.println(ProgramName.VALUE + ": " + line);
   }
 
   /** Prints {@code qcowfs: warning: line}; the line must be escaped already. */
@@ -50,7 +50,7 @@ public final class Console {
     error("warning: " + line);
   }
 
-  void flush() throws IOException {
+  public void flush() throws IOException {
     out.flush();
   }
 }

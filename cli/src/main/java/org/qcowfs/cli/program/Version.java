@@ -1,4 +1,4 @@
-package org.qcowfs.cli;
+package org.qcowfs.cli.program;
 
 /** The version of this build; a test compares it with the one Maven knows. */
 public final class Version {

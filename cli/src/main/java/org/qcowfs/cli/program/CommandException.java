@@ -1,4 +1,4 @@
-package org.qcowfs.cli;
+package org.qcowfs.cli.program;
 
 import org.jspecify.annotations.Nullable;
 
