@@ -51,7 +51,8 @@ public final class CheckCommand implements Command {
                 "--explain"))
         .addOption(Options.flag("Also decompress every compressed cluster.", "--data"))
         .addOption(Options.flag("Also check the backing files, the top image first.", "--chain"))
-        .addOption(Options.flag("Show how far the check is.", "-p", "--progress"))
+        .addOption(
+            Options.flag("Show how far the check is; SIGUSR1 shows it once.", "-p", "--progress"))
         .addOption(
             Options.value(
                 "leaks|all",
@@ -98,7 +99,8 @@ public final class CheckCommand implements Command {
             .withWarnings(console::warn);
     // On standard error: standard output may be a JSON document.
     try (ProgressLine progress =
-            new ProgressLine(new PrintWriter(console.err()), Options.has(line, "--progress"));
+            new ProgressLine(new PrintWriter(console.err()), Options.has(line, "--progress"))
+                .onSignal();
         Lines lines = new Lines(console)) {
       CheckExtras extras =
           new CheckExtras(
