@@ -17,7 +17,7 @@ public final class BitmapBits {
   private final long size;
   private final int granularityBits;
   private final int clusterSize;
-  private byte @Nullable [][] clusters;
+  private byte[] @Nullable [] clusters;
 
   private BitmapBits(long size, int granularityBits, int clusterSize) {
     this.size = size;
