@@ -79,6 +79,11 @@ install_tree() {
   echo "Installed in $prefix."
 }
 
+# Runs the program that is being installed.
+program() {
+  "$home/qcowfs" "$@"
+}
+
 install_files() {
   make_folder "$lib/.build/app/lib" && make_folder "$lib/.build/app/native" &&
     make_folder "$lib/launcher/training" || return
@@ -95,14 +100,14 @@ install_files() {
   echo app | put 644 "$lib/.build/current" || return
   make_folder "$to/bin" && ln -sfn ../lib/qcowfs/qcowfs "$to/bin/qcowfs" &&
     made "$to/bin/qcowfs" || return
-  "$home/qcowfs" completion bash | sed "s/$name/qcowfs/g" |
+  program completion bash | sed "s/$name/qcowfs/g" |
     put 644 "$to/share/bash-completion/completions/qcowfs" || return
   {
     echo '#compdef qcowfs'
     echo 'autoload -U +X bashcompinit && bashcompinit'
     cat "$to/share/bash-completion/completions/qcowfs"
   } | put 644 "$to/share/zsh/site-functions/_qcowfs" || return
-  "$home/qcowfs" man | put 644 "$to/share/man/man1/qcowfs.1" || return
+  program man | put 644 "$to/share/man/man1/qcowfs.1" || return
   put 755 "$to/sbin/mount.fuse.qcowfs" <"$home/launcher/mount.fuse.qcowfs" || return
   link_helper
 }
