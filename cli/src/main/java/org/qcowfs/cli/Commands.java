@@ -8,6 +8,7 @@ import org.qcowfs.cli.command.CompletionCommand;
 import org.qcowfs.cli.command.CreateCommand;
 import org.qcowfs.cli.command.DemoCommand;
 import org.qcowfs.cli.command.InfoCommand;
+import org.qcowfs.cli.command.InstallCommand;
 import org.qcowfs.cli.command.ManCommand;
 import org.qcowfs.cli.command.MapCommand;
 import org.qcowfs.cli.command.SnapshotCommand;
@@ -42,6 +43,8 @@ public final class Commands {
         "rebase",
         "amend",
         "bitmap",
+        "install",
+        "uninstall",
         "demo",
         "completion",
         "man");
@@ -63,6 +66,8 @@ public final class Commands {
       case "rebase" -> new RebaseCommand();
       case "amend" -> new AmendCommand();
       case "bitmap" -> new BitmapCommand();
+      case "install" -> new InstallCommand("install");
+      case "uninstall" -> new InstallCommand("uninstall");
       case "demo" -> new DemoCommand();
       case "completion" -> new CompletionCommand(Commands::describeAll);
       case "man" -> new ManCommand(Commands::describeAll);
