@@ -1,6 +1,7 @@
 package org.qcowfs.engine;
 
 import java.io.Closeable;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,6 +9,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -15,6 +17,8 @@ import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Checker;
 
 /**
  * An open disk: a chain of layers seen as one flat range of {@link #size()} bytes.
@@ -334,6 +338,21 @@ public final class Image implements Closeable {
       }
     }
     return known;
+  }
+
+  /**
+   * Checks the metadata of the top layer's file and writes the result as {@code check
+   * --output=json} does. A file that is being written to, and one without metadata, is not checked;
+   * the document then says {@code "checked": false}.
+   *
+   * @param out receives the document, in ASCII
+   */
+  public void writeCheck(Appendable out) throws IOException {
+    HostFile file = chain[0].file();
+    String format = info().format();
+    CheckResult result =
+        file.writable() || !format.equals("qcow2") ? null : Checker.check(file, finding -> {});
+    CheckJson.write(file.path(), format, result, out);
   }
 
   /** Whether the disk takes writes. */

@@ -1,5 +1,6 @@
 package org.qcowfs.engine;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +13,7 @@ import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Checker;
+import org.qcowfs.engine.qcow2.check.Explanation;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
 import org.qcowfs.engine.qcow2.check.RepairPlan;
@@ -26,6 +28,7 @@ import org.qcowfs.engine.qcow2.check.RepairPlan;
  * @param leaksFixed leaks that a repair removed
  * @param refusal why a repair that was asked for did not take place, or null
  * @param actions what a repair did, or would do, one line each
+ * @param explanations what the findings mean, if that was asked for
  */
 public record ImageCheck(
     String format,
@@ -33,7 +36,8 @@ public record ImageCheck(
     long corruptionsFixed,
     long leaksFixed,
     @Nullable String refusal,
-    List<String> actions) {
+    List<String> actions,
+    List<Explanation> explanations) {
   /**
    * Checks an image's metadata; nothing but the image file itself is opened.
    *
@@ -52,7 +56,7 @@ public record ImageCheck(
       String format = named == null ? FormatProbe.probe(file) : named;
       return switch (format) {
         case "qcow2" -> qcow2(file, plan, findings);
-        case "raw" -> new ImageCheck(format, null, 0, 0, null, List.of());
+        case "raw" -> new ImageCheck(format, null, 0, 0, null, List.of(), List.of());
         default ->
             throw new ImageException(
                 ErrorKind.UNSUPPORTED,
@@ -67,7 +71,8 @@ public record ImageCheck(
   private static ImageCheck qcow2(
       HostFile file, @Nullable RepairPlan plan, Consumer<Finding> findings) throws ImageException {
     if (plan == null) {
-      return new ImageCheck("qcow2", Checker.check(file, findings), 0, 0, null, List.of());
+      return new ImageCheck(
+          "qcow2", Checker.check(file, findings), 0, 0, null, List.of(), List.of());
     }
     Repair.Outcome outcome = Repair.run(file, plan, findings);
     return new ImageCheck(
@@ -76,7 +81,23 @@ public record ImageCheck(
         outcome.corruptionsFixed(),
         outcome.leaksFixed(),
         outcome.refusal(),
-        outcome.actions());
+        outcome.actions(),
+        List.of());
+  }
+
+  /**
+   * As {@link #run}, changing nothing, with what the findings mean.
+   *
+   * @throws ImageException if the file cannot be opened as a qcow2 image at all
+   */
+  public static ImageCheck explained(String path, OpenOptions options, Consumer<Finding> findings)
+      throws ImageException {
+    try (HostFile file = HostFiles.POSIX.open(path, false)) {
+      HostFiles.POSIX.lock(file, options.forceShare(), options.warnings());
+      List<Explanation> explanations = new ArrayList<>();
+      CheckResult result = Checker.explained(file, findings, explanations);
+      return new ImageCheck("qcow2", result, 0, 0, null, List.of(), explanations);
+    }
   }
 
   /**

@@ -41,6 +41,10 @@ public final class CheckCommand implements Command {
     ImageSource.addTo(spec);
     return spec.addOption(OutputFormat.option())
         .addOption(
+            Options.flag(
+                "Say what the findings mean, and which guest ranges and snapshots they affect.",
+                "--explain"))
+        .addOption(
             Options.value(
                 "leaks|all",
                 "Repair: set leaked clusters free, or mend all that can be.",
@@ -85,7 +89,10 @@ public final class CheckCommand implements Command {
               .withFormat(source.format())
               .withForceShare(source.forceShare())
               .withWarnings(console::warn);
-      check = ImageCheck.run(source.path(), plan, options, lines::add);
+      check =
+          Options.has(line, "--explain")
+              ? ImageCheck.explained(source.path(), options, lines::add)
+              : ImageCheck.run(source.path(), plan, options, lines::add);
     } catch (ImageException e) {
       if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
@@ -104,6 +111,9 @@ public final class CheckCommand implements Command {
         throw new UsageException("--dry-run and --backup go with -r");
       }
       return null;
+    }
+    if (Options.has(line, "--explain")) {
+      throw new UsageException("--explain goes without -r");
     }
     if (Options.has(line, "--undo")) {
       throw new UsageException("-r and --undo exclude each other");
@@ -161,12 +171,20 @@ public final class CheckCommand implements Command {
     long corruptionsFixed = check.corruptionsFixed();
     long leaksFixed = check.leaksFixed();
     if (output == OutputFormat.JSON) {
-      CheckJson.write(path, check.format(), result, corruptionsFixed, leaksFixed, console.out());
+      CheckJson.write(
+          path,
+          check.format(),
+          result,
+          corruptionsFixed,
+          leaksFixed,
+          check.explanations(),
+          console.out());
     } else if (!quiet) {
       if (corruptionsFixed + leaksFixed > 0) {
         CheckText.writeFixed(corruptionsFixed, leaksFixed, console.out());
       }
       CheckText.write(result, console.out());
+      CheckText.writeExplanations(check.explanations(), console.out());
     }
     if (result.checkErrors() > 0) {
       console.out().flush();

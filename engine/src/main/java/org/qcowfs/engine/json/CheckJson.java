@@ -1,7 +1,10 @@
 package org.qcowfs.engine.json;
 
 import java.io.IOException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Explanation;
 
 /** The {@code check} document. Members come in the order in which QEMU prints them. */
 public final class CheckJson {
@@ -14,6 +17,19 @@ public final class CheckJson {
       CheckResult result,
       long corruptionsFixed,
       long leaksFixed,
+      Appendable out)
+      throws IOException {
+    write(path, format, result, corruptionsFixed, leaksFixed, List.of(), out);
+  }
+
+  /** As the other, with an explanation for each cause if there are any. */
+  public static void write(
+      String path,
+      String format,
+      CheckResult result,
+      long corruptionsFixed,
+      long leaksFixed,
+      List<Explanation> explanations,
       Appendable out)
       throws IOException {
     JsonWriter json = new JsonWriter(out);
@@ -30,6 +46,56 @@ public final class CheckJson {
     json.string("filename", path);
     json.string("format", format);
     unlessZero(json, "fragmented-clusters", result.fragmentedClusters());
+    if (!explanations.isEmpty()) {
+      json.beginArray("explanations");
+      for (Explanation explanation : explanations) {
+        explanation(json, explanation);
+      }
+      json.endArray();
+    }
+    json.endObject();
+  }
+
+  private static void explanation(JsonWriter json, Explanation explanation) throws IOException {
+    json.beginObject(null);
+    json.string("cause", explanation.cause());
+    json.number("count", explanation.count());
+    json.beginArray("affected");
+    for (Explanation.Affected affected : explanation.affected()) {
+      json.beginObject(null);
+      if (!affected.snapshot().isEmpty()) {
+        json.string("snapshot", affected.snapshot());
+      }
+      json.beginArray("ranges");
+      for (Explanation.Range range : affected.ranges()) {
+        json.beginObject(null);
+        json.number("start", range.start());
+        json.number("length", range.length());
+        json.endObject();
+      }
+      json.endArray();
+      unlessZero(json, "more-ranges", affected.moreRanges());
+      json.endObject();
+    }
+    json.endArray();
+    json.endObject();
+  }
+
+  /** What a check of a file counted; null for one that was not checked. */
+  public static void write(String path, String format, @Nullable CheckResult result, Appendable out)
+      throws IOException {
+    if (result != null && result.failure() == null) {
+      write(path, format, result, 0, 0, out);
+      return;
+    }
+    JsonWriter json = new JsonWriter(out);
+    json.beginObject(null);
+    json.string("filename", path);
+    json.string("format", format);
+    json.bool("checked", false);
+    if (result != null && result.failure() != null) {
+      json.string("error", result.failure());
+    }
     json.endObject();
   }
 

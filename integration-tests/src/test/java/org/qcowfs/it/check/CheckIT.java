@@ -114,6 +114,22 @@ final class CheckIT {
   }
 
   @Test
+  void findingsAreExplainedByWhatTheyAffect() throws IOException {
+    Run.run(Run.PATIENCE, List.of("qemu-img", "snapshot", "-c", "clean", image.toString()));
+    QemuIo.on(image).write(0x77, 0, 65536).run();
+    set(REFCOUNT_BLOCK + 6 * 2, 2, 0);
+    Run.Result text = CliRun.run("check", "--explain", image.toString());
+    assertThat(text.exitCode()).isEqualTo(2);
+    assertThat(text.out())
+        .contains("1 x uses clusters that the image calls free")
+        .contains("\n  the disk: 0x10000..0x20000\n  snapshot 1 (clean): 0x10000..0x20000\n");
+    Run.Result json = CliRun.run("check", "--explain", "--output=json", image.toString());
+    assertThat(json.out().replaceAll("\\s+", " "))
+        .contains(
+            "{ \"snapshot\": \"1 (clean)\", \"ranges\": [ { \"start\": 65536, \"length\": 65536 }");
+  }
+
+  @Test
   void aDryRunSaysWhatARepairWouldDo() throws IOException {
     set(REFCOUNT_BLOCK + 5 * 2, 2, 0);
     byte[] before = Files.readAllBytes(image);

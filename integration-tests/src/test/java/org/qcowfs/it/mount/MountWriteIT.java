@@ -160,6 +160,7 @@ class MountWriteIT {
         assertThat(Files.readString(map)).contains("\"start\": 1048576, \"length\": 1048576");
         Await.until("the blocks are counted", () -> blocks(mounted.disk()) == 2048);
       }
+      assertThat(Files.readString(point.resolve("check.json"))).contains("\"checked\": false");
       assertThat(Files.readString(point.resolve("info.json")))
           .contains("\"virtual-size\": " + SIZE);
       assertThat(read(mounted.layer(0), 1 << 20, 16)).containsOnly(1);

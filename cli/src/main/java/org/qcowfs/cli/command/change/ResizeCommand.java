@@ -108,9 +108,12 @@ public final class ResizeCommand implements Command {
   }
 
   private static Preallocation preallocation(@Nullable String word) throws CommandException {
+    if (word == null) {
+      return Preallocation.OFF;
+    }
     for (Preallocation mode : Preallocation.values()) {
-      if (word == null || mode.name().toLowerCase(Locale.ROOT).equals(word)) {
-        return mode; // the first is off
+      if (mode.name().toLowerCase(Locale.ROOT).equals(word)) {
+        return mode;
       }
     }
     throw new CommandException("Invalid preallocation mode '" + Escape.text(word) + "'");

@@ -17,7 +17,7 @@ final class MountSpec {
         Options.command(
             "mount",
             "Mounts an image on an empty folder, which then holds the disk (disk.raw), its"
-                + " description (info.json, map.json), one folder per snapshot (snapshots/) and one"
+                + " description (info.json, map.json, check.json), one folder per snapshot (snapshots/) and one"
                 + " per layer of the backing chain (layers/).",
             "qcowfs mount vm.qcow2 /mnt/vm",
             "On an empty regular file it mounts the flat disk alone. Without --rw nothing is ever"

@@ -81,6 +81,17 @@ public final class Checker {
     return open(file, findings).run();
   }
 
+  /**
+   * As {@link #check}, with what the findings mean.
+   *
+   * @param explanations receives them, one for each cause
+   */
+  public static CheckResult explained(
+      HostFile file, Consumer<Finding> findings, List<Explanation> explanations)
+      throws ImageException {
+    return Explainer.check(file, findings, explanations);
+  }
+
   /** Makes a checker for a file whose header is good enough. */
   static Checker open(HostFile file, Consumer<Finding> findings) throws ImageException {
     return open(file, Qcow2Opener.decodeHeader(file), false, findings);

@@ -108,7 +108,7 @@ public final class Refcounts {
   }
 
   private ImageException unusable(int index, String wrong, long entry) {
-    return ImageException.corrupt(
+    return ImageException.unsafe(
         file.path(),
         "refcount table entry "
             + index
@@ -145,7 +145,7 @@ public final class Refcounts {
   }
 
   private ImageException undescribed(long cluster) {
-    return ImageException.corrupt(
+    return ImageException.unsafe(
         file.path(),
         String.format(
             "host offset 0x%x is in use, and no refcount block describes it",
@@ -289,7 +289,7 @@ public final class Refcounts {
     long hostOffset = first << geometry.clusterBits();
     long length = clusters << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, length)) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "the refcount of host offset 0x%x is 0, but metadata is there; repair the image"
@@ -332,7 +332,7 @@ public final class Refcounts {
 
   private void checkChange(long cluster, long old, int change) throws ImageException {
     if (change < 0 && old == 0) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "the refcount of host offset 0x%x is 0, but the cluster was in use",
@@ -373,7 +373,7 @@ public final class Refcounts {
     long index = cluster / countsPerBlock;
     long hostOffset = place << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, geometry.clusterSize())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"
@@ -421,7 +421,7 @@ public final class Refcounts {
     long start = first << geometry.clusterBits();
     long total = blocks + clusters;
     if (metadata.overlaps(start, total << geometry.clusterBits())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"

@@ -225,7 +225,7 @@ final class ActiveTables {
     for (int done = 0; done < clusterSize; done += buffer.capacity()) {
       int got = file.read(oldTable + done, buffer, 0, buffer.capacity());
       if (got < buffer.capacity()) {
-        throw ImageException.corrupt(
+        throw ImageException.unsafe(
             file.path(),
             String.format("L2 table at host offset 0x%x is past the end of the file", oldTable));
       }

@@ -26,7 +26,9 @@
  *   <li>W6: unknown autoclear bits are cleared, durably, before the first write.
  *   <li>W7: after a failed sync nothing more is written: the state is FAILED, reads go on.
  *   <li>W8: no write without an overlap check ({@link
- *       org.qcowfs.engine.qcow2.refcount.MetadataMap}).
+ *       org.qcowfs.engine.qcow2.refcount.MetadataMap}). What it refuses, and an entry that must not
+ *       be written through, makes the image corrupt: it is marked so, the state is FAILED, reads go
+ *       on.
  * </ul>
  *
  * Lock order: {@link org.qcowfs.engine.qcow2.write.RangeLocks} (one range per operation), then the
