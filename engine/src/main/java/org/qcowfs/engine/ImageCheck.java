@@ -11,6 +11,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.qcow2.check.CheckExtras;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Checker;
 import org.qcowfs.engine.qcow2.check.Explanation;
@@ -43,19 +44,24 @@ public record ImageCheck(
    *
    * @param path a regular file or block device
    * @param plan how to repair, or null to change nothing
+   * @param extras what to do beside; no explanation together with a plan
    * @param options its format, whether to share it with a writer, and who is told of warnings
    * @param findings told of each finding as it is made
    * @throws ImageException if the file cannot be opened as an image at all
    */
   public static ImageCheck run(
-      String path, @Nullable RepairPlan plan, OpenOptions options, Consumer<Finding> findings)
+      String path,
+      @Nullable RepairPlan plan,
+      CheckExtras extras,
+      OpenOptions options,
+      Consumer<Finding> findings)
       throws ImageException {
     try (HostFile file = HostFiles.POSIX.open(path, plan != null && !plan.dryRun())) {
       HostFiles.POSIX.lock(file, options.forceShare(), options.warnings());
       String named = options.format();
       String format = named == null ? FormatProbe.probe(file) : named;
       return switch (format) {
-        case "qcow2" -> qcow2(file, plan, findings);
+        case "qcow2" -> qcow2(file, plan, extras, findings);
         case "raw" -> new ImageCheck(format, null, 0, 0, null, List.of(), List.of());
         default ->
             throw new ImageException(
@@ -69,10 +75,12 @@ public record ImageCheck(
   }
 
   private static ImageCheck qcow2(
-      HostFile file, @Nullable RepairPlan plan, Consumer<Finding> findings) throws ImageException {
+      HostFile file, @Nullable RepairPlan plan, CheckExtras extras, Consumer<Finding> findings)
+      throws ImageException {
     if (plan == null) {
-      return new ImageCheck(
-          "qcow2", Checker.check(file, findings), 0, 0, null, List.of(), List.of());
+      List<Explanation> explanations = new ArrayList<>();
+      CheckResult result = Checker.check(file, extras, findings, explanations);
+      return new ImageCheck("qcow2", result, 0, 0, null, List.of(), explanations);
     }
     Repair.Outcome outcome = Repair.run(file, plan, findings);
     return new ImageCheck(
@@ -83,21 +91,6 @@ public record ImageCheck(
         outcome.refusal(),
         outcome.actions(),
         List.of());
-  }
-
-  /**
-   * As {@link #run}, changing nothing, with what the findings mean.
-   *
-   * @throws ImageException if the file cannot be opened as a qcow2 image at all
-   */
-  public static ImageCheck explained(String path, OpenOptions options, Consumer<Finding> findings)
-      throws ImageException {
-    try (HostFile file = HostFiles.POSIX.open(path, false)) {
-      HostFiles.POSIX.lock(file, options.forceShare(), options.warnings());
-      List<Explanation> explanations = new ArrayList<>();
-      CheckResult result = Checker.explained(file, findings, explanations);
-      return new ImageCheck("qcow2", result, 0, 0, null, List.of(), explanations);
-    }
   }
 
   /**

@@ -1,6 +1,8 @@
 package org.qcowfs.cli.command;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.option.ImageSource;
 import org.qcowfs.cli.option.Options;
@@ -9,11 +11,14 @@ import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.CheckText;
+import org.qcowfs.cli.render.ProgressLine;
+import org.qcowfs.engine.ChainCheck;
 import org.qcowfs.engine.ImageCheck;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.qcow2.check.CheckExtras;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Finding;
 import org.qcowfs.engine.qcow2.check.Repair;
@@ -44,6 +49,10 @@ public final class CheckCommand implements Command {
             Options.flag(
                 "Say what the findings mean, and which guest ranges and snapshots they affect.",
                 "--explain"))
+        .addOption(Options.flag("Also decompress every compressed cluster.", "--data"))
+        .addOption(Options.flag("Also check the backing files, the top image first.", "--chain"))
+        .addOption(
+            Options.flag("Show how far the check is; SIGUSR1 shows it once.", "-p", "--progress"))
         .addOption(
             Options.value(
                 "leaks|all",
@@ -83,16 +92,23 @@ public final class CheckCommand implements Command {
       return undo(source.path(), undo, console);
     }
     ImageCheck check;
-    try (Lines lines = new Lines(console)) {
-      OpenOptions options =
-          OpenOptions.readOnly()
-              .withFormat(source.format())
-              .withForceShare(source.forceShare())
-              .withWarnings(console::warn);
-      check =
-          Options.has(line, "--explain")
-              ? ImageCheck.explained(source.path(), options, lines::add)
-              : ImageCheck.run(source.path(), plan, options, lines::add);
+    OpenOptions options =
+        OpenOptions.readOnly()
+            .withFormat(source.format())
+            .withForceShare(source.forceShare())
+            .withWarnings(console::warn);
+    // On standard error: standard output may be a JSON document.
+    try (ProgressLine progress =
+            new ProgressLine(new PrintWriter(console.err()), Options.has(line, "--progress"))
+                .onSignal();
+        Lines lines = new Lines(console)) {
+      CheckExtras extras =
+          new CheckExtras(
+              Options.has(line, "--explain"), Options.has(line, "--data"), progress::at);
+      if (Options.has(line, "--chain")) {
+        return chain(source.path(), extras, options, output, console);
+      }
+      check = ImageCheck.run(source.path(), plan, extras, options, lines::add);
     } catch (ImageException e) {
       if (changes && e.errno() != 0 && !e.detail().startsWith("Could not open")) {
         throw new CommandException("Repair failed: " + e.detail(), e);
@@ -112,8 +128,8 @@ public final class CheckCommand implements Command {
       }
       return null;
     }
-    if (Options.has(line, "--explain")) {
-      throw new UsageException("--explain goes without -r");
+    if (Options.has(line, "--explain") || Options.has(line, "--chain")) {
+      throw new UsageException("--explain and --chain go without -r");
     }
     if (Options.has(line, "--undo")) {
       throw new UsageException("-r and --undo exclude each other");
@@ -129,6 +145,34 @@ public final class CheckCommand implements Command {
         };
     return new RepairPlan(
         wanted, Options.has(line, "--dry-run"), backup == null ? null : ImageCheck.backup(backup));
+  }
+
+  private static int chain(
+      String path, CheckExtras extras, OpenOptions options, OutputFormat output, Console console)
+      throws IOException {
+    List<ChainCheck> layers =
+        ChainCheck.run(
+            path,
+            extras,
+            options,
+            (file, finding) -> console.err().println(Escape.text(file) + ": " + finding.text()));
+    if (output == OutputFormat.JSON) {
+      CheckJson.writeChain(layers, console.out());
+      return ChainCheck.exitCode(layers);
+    }
+    for (ChainCheck layer : layers) {
+      CheckResult result = layer.check().result();
+      console.out().append(Escape.text(layer.path())).append(":\n");
+      if (result == null) {
+        console.out().append("This image format does not support checks\n");
+      } else if (result.failure() != null) {
+        console.error("Check failed: " + result.failure());
+      } else {
+        CheckText.write(result, console.out());
+        CheckText.writeExplanations(layer.check().explanations(), console.out());
+      }
+    }
+    return ChainCheck.exitCode(layers);
   }
 
   private static int undo(String path, String backup, Console console)

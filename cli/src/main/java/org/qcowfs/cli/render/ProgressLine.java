@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.Writer;
 import java.util.Locale;
 import org.qcowfs.engine.change.Progress;
+import sun.misc.Signal;
 
 /** {@code -p}: how far a command has come, drawn over itself as qemu-img does. */
 public final class ProgressLine implements Progress, AutoCloseable {
@@ -13,6 +14,7 @@ public final class ProgressLine implements Progress, AutoCloseable {
   private final Writer out;
   private final boolean shown;
   private double last = -STEP;
+  private volatile double percent;
 
   /**
    * @param shown whether anything is drawn
@@ -22,13 +24,24 @@ public final class ProgressLine implements Progress, AutoCloseable {
     this.shown = shown;
   }
 
+  /** Also draws it whenever SIGUSR1 arrives, as qemu-img does. */
+  public ProgressLine onSignal() {
+    Signal.handle(new Signal("USR1"), signal -> draw(percent));
+    return this;
+  }
+
   @Override
   public void at(long done, long total) {
-    double percent = 100.0 * done / total;
-    if (shown && (percent - last >= STEP || percent >= 100 && last < 100)) {
-      last = percent;
-      print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", percent));
+    double now = 100.0 * done / total;
+    percent = now;
+    if (shown && (now - last >= STEP || now >= 100 && last < 100)) {
+      last = now;
+      draw(now);
     }
+  }
+
+  private void draw(double now) {
+    print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", now));
   }
 
   /** Ends the line. */
@@ -39,7 +52,7 @@ public final class ProgressLine implements Progress, AutoCloseable {
     }
   }
 
-  private void print(String text) {
+  private synchronized void print(String text) {
     try {
       out.write(text);
       out.flush();

@@ -127,7 +127,8 @@ public final class ChainOpener {
           }
           return Qcow2Opener.open(
               file, how, cache, name -> openDataFile(path, name, how.writable()));
-        case "raw":
+        // QEMU names the drivers below raw where it means the file as it is.
+        case "raw", "file", "host_device":
           return new RawLayer(file);
         default:
           throw new ImageException(

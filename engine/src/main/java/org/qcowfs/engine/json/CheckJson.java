@@ -3,6 +3,8 @@ package org.qcowfs.engine.json;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.ChainCheck;
+import org.qcowfs.engine.ImageCheck;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Explanation;
 
@@ -32,7 +34,34 @@ public final class CheckJson {
       List<Explanation> explanations,
       Appendable out)
       throws IOException {
+    write(path, format, result, corruptionsFixed, leaksFixed, explanations, new JsonWriter(out));
+  }
+
+  /** The layers of a chain, the top first: an array of what is written for one image. */
+  public static void writeChain(List<ChainCheck> layers, Appendable out) throws IOException {
     JsonWriter json = new JsonWriter(out);
+    json.beginArray(null);
+    for (ChainCheck layer : layers) {
+      ImageCheck check = layer.check();
+      CheckResult result = check.result();
+      if (result != null && result.failure() == null) {
+        write(layer.path(), check.format(), result, 0, 0, check.explanations(), json);
+      } else {
+        unchecked(layer.path(), check.format(), result, json);
+      }
+    }
+    json.endArray();
+  }
+
+  private static void write(
+      String path,
+      String format,
+      CheckResult result,
+      long corruptionsFixed,
+      long leaksFixed,
+      List<Explanation> explanations,
+      JsonWriter json)
+      throws IOException {
     json.beginObject(null);
     unlessZero(json, "image-end-offset", result.imageEndOffset());
     unlessZero(json, "compressed-clusters", result.compressedClusters());
@@ -88,7 +117,12 @@ public final class CheckJson {
       write(path, format, result, 0, 0, out);
       return;
     }
-    JsonWriter json = new JsonWriter(out);
+    unchecked(path, format, result, new JsonWriter(out));
+  }
+
+  private static void unchecked(
+      String path, String format, @Nullable CheckResult result, JsonWriter json)
+      throws IOException {
     json.beginObject(null);
     json.string("filename", path);
     json.string("format", format);

@@ -130,6 +130,52 @@ final class CheckIT {
   }
 
   @Test
+  void everyLayerOfAChainIsChecked() throws IOException {
+    Path overlay = scratch.path("overlay.qcow2");
+    Run.run(
+        Run.PATIENCE,
+        List.of(
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            image.toString(),
+            overlay.toString()));
+    leak();
+    Run.Result text = CliRun.run("check", "--chain", overlay.toString());
+    assertThat(text.exitCode()).isEqualTo(3);
+    assertThat(text.err()).contains(image + ": Leaked cluster");
+    assertThat(text.out())
+        .startsWith(overlay + ":\nNo errors were found on the image.\n")
+        .contains(image + ":\n\n1 leaked clusters were found");
+    Run.Result json = CliRun.run("check", "--chain", "--output=json", overlay.toString());
+    assertThat(json.out()).contains("\"leaks\": 1").contains(overlay.toString());
+  }
+
+  @Test
+  void compressedClustersAreDecompressedOnRequest() throws IOException {
+    Path packed = scratch.path("packed.qcow2");
+    Run.run(
+        Run.PATIENCE,
+        List.of("qemu-img", "convert", "-c", "-O", "qcow2", image.toString(), packed.toString()));
+    assertThat(CliRun.run("check", "-p", "--data", packed.toString()).exitCode()).isZero();
+    byte[] bytes = Files.readAllBytes(packed);
+    int first = 5 * CLUSTER; // the compressed data lies behind the L2 table
+    for (int at = first; at < first + 64; at++) {
+      bytes[at] = (byte) 0xff;
+    }
+    Files.write(packed, bytes);
+    assertThat(CliRun.run("check", packed.toString()).exitCode()).isZero();
+    Run.Result run = CliRun.run("check", "--data", packed.toString());
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).contains("ERROR data: compressed cluster at host offset 0x50000");
+  }
+
+  @Test
   void aDryRunSaysWhatARepairWouldDo() throws IOException {
     set(REFCOUNT_BLOCK + 5 * 2, 2, 0);
     byte[] before = Files.readAllBytes(image);

@@ -2,6 +2,7 @@ package org.qcowfs.cli.command.change;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Set;
 import org.qcowfs.cli.command.Command;
 import org.qcowfs.cli.option.ImageTarget;
 import org.qcowfs.cli.option.Options;
@@ -17,6 +18,8 @@ import picocli.CommandLine.ParseResult;
 
 /** {@code rebase}: gives an overlay another backing file. */
 public final class RebaseCommand implements Command {
+  private static final Set<String> FORMATS = Set.of("qcow2", "raw", "file", "host_device");
+
   @Override
   public CommandSpec spec() {
     CommandSpec spec =
@@ -61,7 +64,7 @@ public final class RebaseCommand implements Command {
     ImageTarget.checkCache(line, "-T", "source cache");
     target.probe(!unsafe, console);
     String format = Options.text(line, "-F");
-    if (format != null && !format.equals("qcow2") && !format.equals("raw")) {
+    if (format != null && !FORMATS.contains(format)) {
       throw new CommandException("Invalid format name: '" + Escape.text(format) + "'");
     }
     boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");

@@ -1,6 +1,5 @@
 package org.qcowfs.engine.qcow2.change;
 
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -15,14 +14,10 @@ import org.qcowfs.engine.qcow2.format.Header;
  * <p><b>Thread safety:</b> none.
  */
 public final class BitmapBits {
-  private static final byte[] EMPTY = {};
-
   private final long size;
   private final int granularityBits;
   private final int clusterSize;
-
-  /** The bytes of each cluster; none where no bit is set. */
-  private final byte[][] clusters;
+  private byte[] @Nullable [] clusters;
 
   private BitmapBits(long size, int granularityBits, int clusterSize) {
     this.size = size;
@@ -30,7 +25,6 @@ public final class BitmapBits {
     this.clusterSize = clusterSize;
     this.clusters =
         new byte[(int) Math.max(1, StoredBitmap.entriesFor(size, granularityBits, clusterSize))][];
-    Arrays.fill(clusters, EMPTY);
   }
 
   /** Reads a bitmap of an image of this header. */
@@ -66,7 +60,7 @@ public final class BitmapBits {
 
   /** Cluster {@code i}'s bytes, or null if no bit is set there. */
   byte @Nullable [] cluster(int i) {
-    return clusters[i].length == 0 ? null : clusters[i];
+    return clusters[i];
   }
 
   private long count() {
@@ -77,7 +71,7 @@ public final class BitmapBits {
     for (long bit = from; bit < to; bit++) {
       int index = (int) (bit / 8 / clusterSize);
       byte[] cluster = clusters[index];
-      if (cluster.length == 0) {
+      if (cluster == null) {
         cluster = new byte[clusterSize];
         clusters[index] = cluster;
       }
@@ -91,7 +85,7 @@ public final class BitmapBits {
     long bits = other.clusterSize * 8L;
     for (int i = 0; i < other.clusters.length; i++) {
       byte[] cluster = other.clusters[i];
-      for (long bit = i * bits; cluster.length > 0 && bit < Math.min(end, (i + 1) * bits); bit++) {
+      for (long bit = i * bits; cluster != null && bit < Math.min(end, (i + 1) * bits); bit++) {
         if ((cluster[(int) (bit / 8 % other.clusterSize)] >>> (bit & 7) & 1) != 0) {
           long from = bit << other.granularityBits;
           long to = Math.min(size, from + (1L << other.granularityBits));
@@ -106,7 +100,10 @@ public final class BitmapBits {
     BitmapBits resized = new BitmapBits(newSize, granularityBits, clusterSize);
     long end = Math.min(count(), resized.count());
     for (int i = 0; i < Math.min(clusters.length, resized.clusters.length); i++) {
-      resized.clusters[i] = clusters[i].clone();
+      byte[] cluster = clusters[i];
+      if (cluster != null) {
+        resized.clusters[i] = cluster.clone();
+      }
     }
     resized.clearFrom(end);
     return resized;
@@ -116,7 +113,7 @@ public final class BitmapBits {
     for (long bit = first; bit < (long) clusters.length * clusterSize * 8; bit++) {
       int index = (int) (bit / 8 / clusterSize);
       byte[] cluster = clusters[index];
-      if (cluster.length == 0) {
+      if (cluster == null) {
         bit = (index + 1L) * clusterSize * 8 - 1;
       } else {
         cluster[(int) (bit / 8 % clusterSize)] &= (byte) ~(1 << (bit & 7));

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -141,19 +142,26 @@ final class HeaderEdit {
       Arrays.fill(out.array(), FormatLimits.V2_HEADER_BYTES, fixed, (byte) 0);
     }
     byte[] name = backingName == null ? new byte[0] : backingName.getBytes(StandardCharsets.UTF_8);
-    int at = fixed;
+    int needed = fixed + 8 + name.length;
     for (HeaderExtension extension : extensions) {
-      if (extension.type() != HeaderExtension.FEATURE_NAMES) {
-        at = put(out, at, extension);
-      }
+      needed += extension.type() == HeaderExtension.FEATURE_NAMES ? 0 : bytes(extension);
     }
-    if (version >= 3 && featureNames) {
-      // The names are a courtesy: they give way to what must be there.
-      byte[] names = FeatureNames.table();
-      if (at + 8 + names.length + 8 + name.length <= out.capacity()) {
-        at = put(out, at, new HeaderExtension(HeaderExtension.FEATURE_NAMES, names));
-      }
+    HeaderExtension names =
+        new HeaderExtension(HeaderExtension.FEATURE_NAMES, FeatureNames.table());
+    // QEMU's order. The names are a courtesy: they give way to what must be there.
+    int at = putAll(out, fixed, HeaderEdit::isBeforeNames);
+    if (version >= 3 && featureNames && needed + bytes(names) <= out.capacity()) {
+      at = put(out, at, names);
     }
+    at = putAll(out, at, type -> type == HeaderExtension.BITMAPS);
+    at =
+        putAll(
+            out,
+            at,
+            type ->
+                !isBeforeNames(type)
+                    && type != HeaderExtension.FEATURE_NAMES
+                    && type != HeaderExtension.BITMAPS);
     at += 8; // the END extension is all zero
     if (name.length > 0) {
       int place = Math.max(at, nameAt);
@@ -164,9 +172,29 @@ final class HeaderEdit {
     return out.array();
   }
 
+  private static boolean isBeforeNames(int type) {
+    return type == HeaderExtension.BACKING_FORMAT
+        || type == HeaderExtension.DATA_FILE
+        || type == HeaderExtension.ENCRYPTION;
+  }
+
+  private static int bytes(HeaderExtension extension) {
+    return 8 + (extension.data().length + 7 & ~7);
+  }
+
+  private int putAll(ByteBuffer out, int at, IntPredicate types) throws ImageException {
+    int end = at;
+    for (HeaderExtension extension : extensions) {
+      if (types.test(extension.type())) {
+        end = put(out, end, extension);
+      }
+    }
+    return end;
+  }
+
   private int put(ByteBuffer out, int at, HeaderExtension extension) throws ImageException {
     byte[] data = extension.data();
-    int end = at + 8 + (data.length + 7 & ~7);
+    int end = at + bytes(extension);
     require(end + 8 <= out.capacity(), out.capacity());
     out.putInt(at, extension.type()).putInt(at + 4, data.length).put(at + 8, data);
     return end;

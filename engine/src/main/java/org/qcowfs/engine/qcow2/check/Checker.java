@@ -13,6 +13,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.check.Finding.Kind;
+import org.qcowfs.engine.qcow2.compress.CompressedReader;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -82,14 +83,25 @@ public final class Checker {
   }
 
   /**
-   * As {@link #check}, with what the findings mean.
+   * As the other, with more than QEMU's check does.
    *
-   * @param explanations receives them, one for each cause
+   * @param explanations receives what the findings mean, if that is wanted
    */
-  public static CheckResult explained(
-      HostFile file, Consumer<Finding> findings, List<Explanation> explanations)
+  public static CheckResult check(
+      HostFile file, CheckExtras extras, Consumer<Finding> findings, List<Explanation> explanations)
       throws ImageException {
-    return Explainer.check(file, findings, explanations);
+    return extras.explain()
+        ? Explainer.check(file, extras, findings, explanations)
+        : open(file, findings).with(extras).run();
+  }
+
+  /** Has the check do more; before it runs. */
+  Checker with(CheckExtras extras) {
+    tables.tell(extras.progress());
+    if (extras.data()) {
+      tables.decompress(new CompressedReader(file.file(), geometry, header.compressionType() == 1));
+    }
+    return this;
   }
 
   /** Makes a checker for a file whose header is good enough. */

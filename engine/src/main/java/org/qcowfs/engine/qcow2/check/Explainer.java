@@ -40,7 +40,7 @@ final class Explainer {
 
   /** Checks an image and adds what the findings mean to {@code explanations}. */
   static CheckResult check(
-      HostFile file, Consumer<Finding> findings, List<Explanation> explanations)
+      HostFile file, CheckExtras extras, Consumer<Finding> findings, List<Explanation> explanations)
       throws ImageException {
     Explainer explainer = new Explainer();
     Geometry[] geometry = new Geometry[1];
@@ -52,7 +52,7 @@ final class Explainer {
               explainer.take(finding, geometry[0]);
             });
     geometry[0] = Geometry.of(checker.header());
-    CheckResult result = checker.run();
+    CheckResult result = checker.with(extras).run();
     explanations.addAll(explainer.explain(checker, CheckedFile.of(file), geometry[0]));
     return result;
   }
@@ -194,6 +194,7 @@ final class Explainer {
               + " all";
       case L2_ENTRY ->
           "L2 entries that contradict the format: these ranges may be read wrongly, or not at all";
+      case COMPRESSED_DATA -> "compressed clusters do not decompress: these ranges cannot be read";
       case COPIED_FLAG ->
           "entries say wrongly whether they own their cluster: a write could change a snapshot too;"
               + " they read well, and -r all mends it";

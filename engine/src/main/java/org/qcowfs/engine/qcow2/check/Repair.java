@@ -243,15 +243,26 @@ public final class Repair {
     return new Outcome(before, after[0], null, actions);
   }
 
-  /** The image is not dirty nor corrupt any more, if that is true. */
+  /**
+   * The image is not dirty nor corrupt any more, if that is true; and as for every writer, features
+   * end that only who knows them may keep.
+   */
   private Outcome unmark(Header header, CheckResult now) throws ImageException {
-    if (!clean(now) || !HeaderSwitch.marked(header)) {
+    boolean clean = clean(now);
+    boolean marked = clean && HeaderSwitch.marked(header);
+    boolean foreign = HeaderSwitch.foreign(header);
+    if (marked) {
+      actions.add("say in the header that the image is neither dirty nor corrupt");
+    }
+    if (foreign) {
+      actions.add("clear unknown autoclear features in the header");
+    }
+    if (actions.isEmpty()) {
       return Outcome.nothing(now);
     }
-    actions.add("say in the header that the image is neither dirty nor corrupt");
     if (!plan.dryRun()) {
       plan.run(
-          file, List.of(header()), file.length(), () -> HeaderSwitch.write(file, header, true));
+          file, List.of(header()), file.length(), () -> HeaderSwitch.write(file, header, clean));
     }
     return new Outcome(now, now, null, actions);
   }

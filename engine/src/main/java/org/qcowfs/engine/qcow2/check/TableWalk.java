@@ -3,9 +3,11 @@ package org.qcowfs.engine.qcow2.check;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.qcow2.check.Finding.Kind;
+import org.qcowfs.engine.qcow2.compress.CompressedReader;
 import org.qcowfs.engine.qcow2.format.Geometry;
 
 /**
@@ -47,6 +49,9 @@ final class TableWalk {
   /** Entries without any of these bits name a whole cluster of data, or nothing. */
   private final long special;
 
+  private CheckExtras.Progress progress = CheckExtras.NONE.progress();
+  private long walked;
+  private @Nullable CompressedReader compressedReader;
   private int misaligned;
 
   /** Active entries name clusters whose flags are not noted in the expected refcounts. */
@@ -90,6 +95,16 @@ final class TableWalk {
             | Geometry.ZERO
             | Geometry.OFFSET_MASK & clusterSize - 1;
     this.table = DataBuffer.allocate((int) clusterSize);
+  }
+
+  /** Says who is told how far the walk is. */
+  void tell(CheckExtras.Progress listener) {
+    progress = listener;
+  }
+
+  /** Has compressed clusters decompressed. */
+  void decompress(CompressedReader reader) {
+    compressedReader = reader;
   }
 
   boolean flagsUnknown() {
@@ -251,6 +266,7 @@ final class TableWalk {
         } else {
           walkL2(l2Table.words, guest, uses.active(l2), all);
         }
+        progress.at(++walked, uses.size());
       }
     }
   }
@@ -444,6 +460,25 @@ final class TableWalk {
       allocated += active;
       compressed += active;
       fragmented += active;
+      decompress(descriptor, guest, all);
+    }
+  }
+
+  private void decompress(long descriptor, long guest, long all) {
+    CompressedReader reader = compressedReader;
+    if (reader == null) {
+      return;
+    }
+    try {
+      reader.read(descriptor, 0, table, 0, table.capacity());
+    } catch (ImageException e) {
+      report.add(
+          Kind.COMPRESSED_DATA,
+          L2,
+          geometry.compressedOffset(descriptor),
+          guest,
+          all,
+          "ERROR data: " + e.detail());
     }
   }
 

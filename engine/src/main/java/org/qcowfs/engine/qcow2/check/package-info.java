@@ -60,6 +60,8 @@
  * <tr><th>image</th><th>QEMU</th><th>here, and why</th></tr>
  * <tr><td>snapshot table past the end of the file</td><td>puts one of nameless, empty snapshots in
  *     its place</td><td>reported and left: what it was may still be found</td></tr>
+ * <tr><td>unknown autoclear bit, in an image with snapshots</td><td>the header that it writes has
+ *     no snapshots any more</td><td>the bit is cleared, the snapshots stay</td></tr>
  * <tr><td>file cut off within a table, or at the active L1 table</td><td>repairs it, as if the
  *     missing part were zero</td><td>refused: the disk, or what is missing of it, would read as
  *     empty instead of with an error</td></tr>

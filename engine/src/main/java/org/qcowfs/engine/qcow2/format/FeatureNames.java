@@ -40,7 +40,12 @@ public final class FeatureNames {
 
   /** Names the incompatible bits of {@code mask}, as the image's own table has them, escaped. */
   static String describe(Header header, long mask) {
-    byte[] table = header.extension(HeaderExtension.FEATURE_NAMES);
+    byte[] table = null;
+    for (HeaderExtension extension : header.extensions()) {
+      if (extension.type() == HeaderExtension.FEATURE_NAMES) {
+        table = extension.data(); // of more than one QEMU takes the last
+      }
+    }
     List<String> names = new ArrayList<>();
     long unnamed = mask;
     for (int at = 0; table != null && at + ENTRY_BYTES <= table.length; at += ENTRY_BYTES) {

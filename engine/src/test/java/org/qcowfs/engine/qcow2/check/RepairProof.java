@@ -1,6 +1,7 @@
 package org.qcowfs.engine.qcow2.check;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -207,6 +208,7 @@ final class RepairProof {
     tally.betterThanQemu += ours.code() == 0 && repairedByQemu.code() != 0 ? 1 : 0;
     if (ours.code() != 0
         && repairedByQemu.code() == 0
+        && !hasForeignAutoclear(damaged)
         && ours.lines().stream().noneMatch(RepairProof::keptOnPurpose)) {
       return "qemu-img makes it clean, and this does not: " + ours;
     }
@@ -248,6 +250,12 @@ final class RepairProof {
   private static boolean aboutRefcounts(String line) {
     return line.startsWith("Leaked")
         || line.contains(" refcount=") && !line.startsWith("ERROR OFLAG_COPIED ");
+  }
+
+  /** QEMU's repair of such an image forgets all of its snapshots, and with them what is wrong. */
+  private static boolean hasForeignAutoclear(byte[] image) {
+    ByteBuffer in = ByteBuffer.wrap(image);
+    return in.getInt(4) == 3 && (in.getLong(88) & ~3L) != 0;
   }
 
   private static boolean zero(byte[] bytes, int from, int to) {
