@@ -4,13 +4,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.command.CheckCommand;
 import org.qcowfs.cli.command.Command;
+import org.qcowfs.cli.command.CompareCommand;
 import org.qcowfs.cli.command.CompletionCommand;
+import org.qcowfs.cli.command.ConvertCommand;
 import org.qcowfs.cli.command.CreateCommand;
+import org.qcowfs.cli.command.DdCommand;
 import org.qcowfs.cli.command.DemoCommand;
 import org.qcowfs.cli.command.InfoCommand;
 import org.qcowfs.cli.command.InstallCommand;
 import org.qcowfs.cli.command.ManCommand;
 import org.qcowfs.cli.command.MapCommand;
+import org.qcowfs.cli.command.MeasureCommand;
 import org.qcowfs.cli.command.SnapshotCommand;
 import org.qcowfs.cli.command.change.AmendCommand;
 import org.qcowfs.cli.command.change.BitmapCommand;
@@ -34,6 +38,10 @@ public final class Commands {
         "umount",
         "mounts",
         "create",
+        "convert",
+        "compare",
+        "measure",
+        "dd",
         "info",
         "map",
         "check",
@@ -57,6 +65,10 @@ public final class Commands {
       case "umount" -> new UmountCommand();
       case "mounts", "ls" -> new MountsCommand();
       case "create" -> new CreateCommand();
+      case "convert" -> new ConvertCommand();
+      case "compare" -> new CompareCommand();
+      case "measure" -> new MeasureCommand();
+      case "dd" -> new DdCommand();
       case "info" -> new InfoCommand();
       case "map" -> new MapCommand();
       case "check" -> new CheckCommand();

@@ -29,6 +29,7 @@ final class Training {
         run("snapshot", "-l", output, image);
       }
     }
+    copies(images[0]);
     run("info", "/nonexistent");
     run("nonsense");
     mount(images[0]);
@@ -38,6 +39,23 @@ final class Training {
 
   private static int run(String... arguments) {
     return Main.run(arguments, NOWHERE);
+  }
+
+  /** Makes, copies and compares once. */
+  private static void copies(String image) throws IOException {
+    Path folder = Files.createTempDirectory("qcowfs-training");
+    String raw = folder.resolve("raw").toString();
+    String qcow2 = folder.resolve("qcow2").toString();
+    run("create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", qcow2, "1M");
+    run("measure", "-O", "qcow2", image);
+    run("convert", "-U", "-O", "raw", image, raw);
+    run("convert", "-c", "-O", "qcow2", raw, qcow2);
+    run("convert", "-O", "qcow2", raw, qcow2);
+    run("compare", raw, qcow2);
+    run("dd", "if=" + raw, "of=" + qcow2, "bs=4k", "count=1");
+    Files.deleteIfExists(Path.of(raw));
+    Files.deleteIfExists(Path.of(qcow2));
+    Files.delete(folder);
   }
 
   /** Mounts and unmounts once, where this machine and user can. */

@@ -10,6 +10,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.json.CheckJson;
+import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -369,6 +370,14 @@ public final class Image implements Closeable {
       throws ImageException {
     checkRange(guestOffset, length);
     top().write(guestOffset, src, position, length);
+  }
+
+  /**
+   * What stores compressed clusters in the top layer, or null where its format has none or it takes
+   * no writes.
+   */
+  public @Nullable Compressing compressing() {
+    return writable() && chain[0] instanceof Compressing top ? top : null;
   }
 
   /**

@@ -99,7 +99,7 @@ public final class CreateCommand implements Command {
     }
   }
 
-  private static long size(String text) throws CommandException {
+  static long size(String text) throws CommandException {
     long size = ByteSize.parse(text);
     if (size == ByteSize.TOO_LARGE) {
       throw new CommandException(

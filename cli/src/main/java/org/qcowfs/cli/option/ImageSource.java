@@ -8,6 +8,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
@@ -49,13 +50,26 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
     if (operands.size() != 1) {
       throw new UsageException("Expecting one image file name");
     }
+    return of(line, operands.get(0));
+  }
+
+  /**
+   * Takes the image that {@code operand} names, of several.
+   *
+   * @throws CommandException if the options do not name a file
+   */
+  public static ImageSource of(ParseResult line, String operand) throws CommandException {
+    return of(line, operand, Options.text(line, "-f"));
+  }
+
+  /** As {@link #of(ParseResult, String)}, with a format that another option gave. */
+  public static ImageSource of(ParseResult line, String operand, @Nullable String format)
+      throws CommandException {
     for (String object : Options.texts(line, "--object")) {
       if (!object.startsWith("secret,") && !object.startsWith("qom-type=secret,")) {
         throw new CommandException("invalid object type: " + Escape.text(object.split(",", 2)[0]));
       }
     }
-    String operand = operands.get(0);
-    String format = Options.text(line, "--format");
     boolean share = Options.has(line, "--force-share");
     if (!Options.has(line, "--image-opts")) {
       return new ImageSource(operand, format, share);
@@ -76,6 +90,13 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
       return Images.open(path, options.withFormat(format).withForceShare(forceShare));
     } catch (ImageException e) {
       throw couldNotOpen(path, e);
+    }
+  }
+
+  /** What the image says of itself, its bitmaps included. */
+  public ImageInfo describe() throws CommandException, ImageException {
+    try (Image image = open(OpenOptions.readOnly().forDescription())) {
+      return image.info();
     }
   }
 

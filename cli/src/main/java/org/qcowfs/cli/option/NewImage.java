@@ -64,6 +64,11 @@ public record NewImage(String path, String format, KeyValues options) {
     return new NewImage(path, format, options);
   }
 
+  /** The same image at another path. */
+  public NewImage at(String otherPath) {
+    return new NewImage(otherPath, format, options);
+  }
+
   /** Refuses an unknown format. */
   public static void checkFormat(String path, String format) throws CommandException {
     if (!format.equals("raw") && !format.equals("qcow2")) {
@@ -194,15 +199,20 @@ public record NewImage(String path, String format, KeyValues options) {
    * @throws CommandException {@code FILE: reason}; nothing is left behind then
    */
   public void create(long size) throws CommandException {
-    long rounded = size > Long.MAX_VALUE - 511 ? size : size + 511 & ~511L;
     try {
-      if (isRaw()) {
-        Images.replaceRaw(path, rounded, preallocation());
-      } else {
-        Images.replace(path, qcow2(rounded));
-      }
+      make(size);
     } catch (ImageException e) {
       throw new CommandException(Escape.text(path) + ": " + e.detail(), e);
+    }
+  }
+
+  /** As {@link #create}, with the fault as the engine has it. */
+  public void make(long size) throws CommandException, ImageException {
+    long rounded = size > Long.MAX_VALUE - 511 ? size : size + 511 & ~511L;
+    if (isRaw()) {
+      Images.replaceRaw(path, rounded, preallocation());
+    } else {
+      Images.replace(path, qcow2(rounded));
     }
   }
 }

@@ -15,7 +15,10 @@ import org.qcowfs.engine.host.posix.Errno;
  */
 public interface HostFiles {
   /** The real host. */
-  HostFiles POSIX = new PosixHostFiles();
+  HostFiles POSIX = new PosixHostFiles(true);
+
+  /** The real host, where a sync does nothing: after a crash of the machine all may be lost. */
+  HostFiles POSIX_UNSAFE = new PosixHostFiles(false);
 
   /**
    * Opens an existing regular file or block device.

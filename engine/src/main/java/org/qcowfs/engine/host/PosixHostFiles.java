@@ -21,9 +21,17 @@ final class PosixHostFiles implements HostFiles {
     }
   }
 
+  private final boolean durable;
+
+  PosixHostFiles(boolean durable) {
+    this.durable = durable;
+  }
+
   @Override
   public HostFile open(String path, boolean writable) throws ImageException {
-    return PosixHostFile.open(path, writable);
+    PosixHostFile file = PosixHostFile.open(path, writable);
+    file.setDurable(durable);
+    return file;
   }
 
   @Override

@@ -7,6 +7,8 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
+import org.qcowfs.engine.layer.Compressing;
+import org.qcowfs.engine.layer.Compressor;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -18,6 +20,7 @@ import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
 import org.qcowfs.engine.qcow2.compress.CompressedReader;
+import org.qcowfs.engine.qcow2.compress.Compressors;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -35,7 +38,7 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Preallocated {
+final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Preallocated, Compressing {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -158,6 +161,22 @@ final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Prealloca
   @Override
   public void flush() throws ImageException {
     disk().flush();
+  }
+
+  @Override
+  public int compressedUnit() {
+    return (int) geometry.clusterSize();
+  }
+
+  @Override
+  public Compressor newCompressor() {
+    return Compressors.of(header.compressionType() == 1);
+  }
+
+  @Override
+  public void writeCompressed(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    disk().writeCompressed(guestOffset, src, position, length);
   }
 
   private WritableDisk disk() throws ImageException {

@@ -81,6 +81,12 @@ public record Geometry(int clusterBits, boolean extendedL2) {
     return (int) (sectors * 512 - (compressedOffset(descriptor) & 511));
   }
 
+  /** The descriptor of compressed bytes: what the two methods above take apart. */
+  public long descriptor(long hostOffset, int bytes) {
+    long sectors = (hostOffset + bytes - 1 >>> 9) - (hostOffset >>> 9);
+    return sectors << compressedSizeShift() | hostOffset;
+  }
+
   /** The spec's x = 62 - (cluster_bits - 8). */
   private int compressedSizeShift() {
     return 62 - (clusterBits - 8);

@@ -239,6 +239,39 @@ public final class Refcounts {
     return allocatedFresh;
   }
 
+  /** Where the next compressed bytes may go, inside a cluster that holds some; 0 for nowhere. */
+  private long openByte;
+
+  /**
+   * Allocates bytes for a compressed cluster, behind the last ones where they fit or the next
+   * cluster is free; each host cluster they touch counts one reference more.
+   *
+   * @param bytes less than a cluster
+   * @return host offset of the first; 0 if the refcount table is full, as for {@link #allocate}
+   */
+  public long allocateBytes(int bytes) throws ImageException {
+    if (openByte != 0 && count(openByte >>> geometry.clusterBits()) == width.max()) {
+      openByte = 0;
+    }
+    long start = openByte;
+    long free = start == 0 ? 0 : geometry.clusterSize() - geometry.inCluster(start);
+    if (bytes > free) {
+      long next = allocate(1);
+      if (next == 0) {
+        return 0;
+      }
+      if (free > 0 && next == start + free) {
+        change(start, free, 1);
+      } else {
+        start = next;
+      }
+    } else {
+      change(start, bytes, 1);
+    }
+    openByte = geometry.inCluster(start + bytes) == 0 ? 0 : start + bytes;
+    return start;
+  }
+
   /**
    * Allocates {@code clusters} adjacent clusters with refcount 1.
    *
@@ -324,6 +357,9 @@ public final class Refcounts {
         markDirty(slice);
         if (old + change == 0) {
           hint = Math.min(hint, cluster + i - from);
+          if (openByte >>> geometry.clusterBits() == cluster + i - from) {
+            openByte = 0; // the cluster is somebody else's next
+          }
         }
       }
       cluster += to - from;

@@ -141,6 +141,32 @@ final class Clusters {
     }
   }
 
+  /** Allocates bytes for a compressed cluster, next to the last ones where that goes. */
+  long allocateBytes(int bytes) throws ImageException {
+    while (true) {
+      metadataLock.lock();
+      try {
+        long host = refcounts.allocateBytes(bytes);
+        if (host != 0) {
+          return host;
+        }
+      } finally {
+        metadataLock.unlock();
+      }
+      growRefcountTable();
+    }
+  }
+
+  /** Gives back bytes that were never linked. */
+  void releaseBytes(long hostOffset, int bytes) throws ImageException {
+    metadataLock.lock();
+    try {
+      refcounts.change(hostOffset, bytes, -1);
+    } finally {
+      metadataLock.unlock();
+    }
+  }
+
   private void growRefcountTable() throws ImageException {
     flushPath.lock().lock();
     try {

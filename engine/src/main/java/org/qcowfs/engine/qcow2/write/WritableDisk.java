@@ -44,6 +44,7 @@ public final class WritableDisk {
   private final WritePath writePath;
   private final ZeroPath zeroPath;
   private final ReservePath reservePath;
+  private final CompressPath compressPath;
   private final DiskSnapshots snapshots;
 
   /** Whether rule W6 has been kept; changed under the metadata lock. */
@@ -106,6 +107,7 @@ public final class WritableDisk {
     this.writePath = new WritePath(clusters, flushPath);
     this.zeroPath = new ZeroPath(clusters, writePath, reading, flushPath);
     this.reservePath = new ReservePath(clusters, writePath, flushPath);
+    this.compressPath = new CompressPath(clusters, flushPath);
     this.snapshots =
         new DiskSnapshots(
             file,
@@ -189,6 +191,13 @@ public final class WritableDisk {
         throw stopped(e);
       }
     }
+  }
+
+  /** As {@link org.qcowfs.engine.layer.Compressing#writeCompressed}. */
+  public void writeCompressed(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    prepare();
+    compressPath.write(guestOffset, src, position, length);
   }
 
   /** As {@link org.qcowfs.engine.layer.WritableLayer#allocate}. */

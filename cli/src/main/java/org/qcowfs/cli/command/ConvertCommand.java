@@ -1,0 +1,256 @@
+package org.qcowfs.cli.command;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.cli.option.ByteSize;
+import org.qcowfs.cli.option.CacheOption;
+import org.qcowfs.cli.option.ImageSource;
+import org.qcowfs.cli.option.KeyValues;
+import org.qcowfs.cli.option.NewImage;
+import org.qcowfs.cli.option.Options;
+import org.qcowfs.cli.option.SnapshotChoice;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.UsageException;
+import org.qcowfs.cli.render.ProgressLine;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.Images;
+import org.qcowfs.engine.convert.Convert;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.model.Preallocation;
+import org.qcowfs.engine.model.Qcow2Info;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
+
+/** {@code convert}: copies disks into another image. */
+public final class ConvertCommand implements Command {
+  private static final int MOST_THREADS = 16;
+  private static final int MOST_SPARSE_BYTES = 16 << 20;
+
+  @Override
+  public CommandSpec spec() {
+    return ConvertSpec.create();
+  }
+
+  @Override
+  public int run(ParseResult line, Console console)
+      throws IOException, UsageException, CommandException, InterruptedException {
+    String outFormat = text(line, "-O", "raw");
+    KeyValues options = KeyValues.parse(Options.texts(line, "-o"));
+    List<String> operands = Options.operands(line);
+    if (options.wantsHelp()) {
+      NewImage.checkFormat("", outFormat);
+      console.out().append(NewImage.help(outFormat, !operands.isEmpty()));
+      return 0;
+    }
+    ConvertSpec.check(line);
+    int sparse = sparse(Options.text(line, "-S"));
+    int threads = threads(Options.text(line, "-m"));
+    long rate = rate(Options.text(line, "-r"));
+    boolean durable = CacheOption.isDurable(Options.text(line, "-t"), "unsafe", "cache");
+    CacheOption.isDurable(Options.text(line, "-T"), "writeback", "source cache");
+    if (operands.size() < 2) {
+      throw new CommandException("Must specify image file name");
+    }
+    String outPath = operands.get(operands.size() - 1);
+    List<Image> opened = new ArrayList<>();
+    try {
+      List<Image> sources = new ArrayList<>();
+      List<ImageSource> named = new ArrayList<>();
+      long size = 0;
+      for (String operand : operands.subList(0, operands.size() - 1)) {
+        ImageSource source = ImageSource.of(line, operand);
+        named.add(source);
+        Image image = source.open(OpenOptions.readOnly().withWarnings(console::warn));
+        opened.add(image);
+        Image disk = SnapshotChoice.of(image, Options.text(line, "-l"));
+        sources.add(disk);
+        size += disk.size();
+      }
+      NewImage.checkFormat("", outFormat);
+      Convert convert = Convert.from(sources).sparse(sparse).threads(threads).rate(rate);
+      if (!Options.has(line, "-n")) {
+        create(line, outPath, outFormat, options, size, named);
+        convert.targetIsZero();
+      } else if (Options.has(line, "--target-is-zero")) {
+        convert.targetIsZero();
+      }
+      try (Image target = openTarget(outPath, outFormat, durable)) {
+        configure(convert, line, target, console);
+        copy(convert, line, target, durable, console);
+      }
+      return 0;
+    } finally {
+      for (Image image : opened) {
+        image.close();
+      }
+    }
+  }
+
+  private static void configure(Convert convert, ParseResult line, Image target, Console console)
+      throws CommandException, ImageException {
+    if (Options.has(line, "-c")) {
+      if (target.compressing() == null) {
+        throw new CommandException("Compression not supported for this file format");
+      }
+      convert.compressed();
+    }
+    if (Options.has(line, "-W")) {
+      convert.unordered();
+    }
+    if (Options.has(line, "--salvage")) {
+      boolean quiet = Options.has(line, "--quiet");
+      convert.salvage(
+          fault -> {
+            if (!quiet) {
+              console.warn(fault);
+            }
+          });
+    }
+    ImageInfo info = target.info();
+    if (info.backingName() != null) {
+      convert.aboveBacking(target.depth() > 1 ? target.layer(1).size() : 0);
+    }
+  }
+
+  private static void copy(
+      Convert convert, ParseResult line, Image target, boolean durable, Console console)
+      throws IOException, CommandException, InterruptedException {
+    ProgressLine progress =
+        new ProgressLine(console.out(), Options.has(line, "-p") && !Options.has(line, "--quiet"));
+    Interrupt interrupt = Interrupt.install();
+    try {
+      convert.progress(progress::show).cancel(interrupt::happened).to(target);
+      if (durable) {
+        target.flush();
+      }
+      progress.close();
+    } catch (ImageException e) {
+      progress.close();
+      throw e.kind() == ErrorKind.OUT_OF_BOUNDS
+          ? new CommandException(e.detail(), e) // found before anything was written
+          : new CommandException(e.getMessage() + incomplete(target), e);
+    } catch (CancellationException e) {
+      progress.close();
+      throw new CommandException("interrupted" + incomplete(target), e);
+    } finally {
+      interrupt.remove();
+    }
+  }
+
+  private static String incomplete(Image target) {
+    return "; '" + Escape.text(target.path(0)) + "' is incomplete";
+  }
+
+  /** Makes the target; a source that is also the target is refused by its lock. */
+  private static void create(
+      ParseResult line,
+      String path,
+      String format,
+      KeyValues options,
+      long size,
+      List<ImageSource> sources)
+      throws CommandException, ImageException {
+    String backing = Options.text(line, "-B");
+    if (backing != null) {
+      options.put("backing_file", backing);
+    }
+    String backingFormat = Options.text(line, "-F");
+    if (backingFormat != null) {
+      options.put("backing_fmt", backingFormat);
+    }
+    boolean raw = format.equals("raw");
+    if (raw && options.has("backing_file")) {
+      throw new CommandException("Backing file not supported for file format 'raw'");
+    }
+    if (options.has("backing_file") && !options.has("backing_fmt")) {
+      throw new CommandException("Use of backing file requires explicit backing format");
+    }
+    if (Options.has(line, "--bitmaps")) {
+      checkBitmaps(raw, sources);
+    }
+    NewImage image = NewImage.of("", format, options).at(path);
+    if (Options.has(line, "-c")) {
+      if (raw) {
+        throw new CommandException("Compression not supported for this file format");
+      }
+      if (image.preallocation() != Preallocation.OFF) {
+        throw new CommandException("Compression and preallocation not supported at the same time");
+      }
+    }
+    try {
+      image.make(Math.max(size, options.size("size", size, "")));
+    } catch (ImageException e) {
+      throw new CommandException(
+          Escape.text(path) + ": error while converting " + format + ": " + e.detail(), e);
+    }
+  }
+
+  private static void checkBitmaps(boolean raw, List<ImageSource> sources)
+      throws CommandException, ImageException {
+    if (raw) {
+      throw new CommandException("Format driver 'raw' does not support bitmaps");
+    }
+    for (ImageSource source : sources) {
+      Qcow2Info qcow2 = source.describe().qcow2();
+      if (qcow2 != null && !qcow2.bitmaps().isEmpty()) {
+        throw new CommandException(
+            Escape.text(source.path()) + " has bitmaps, and --bitmaps cannot copy them yet");
+      }
+    }
+  }
+
+  private static Image openTarget(String path, String format, boolean durable)
+      throws CommandException {
+    OpenOptions options = OpenOptions.readOnly().withFormat(format).withWritable(true);
+    try {
+      return Images.open(path, options, durable ? HostFiles.POSIX : HostFiles.POSIX_UNSAFE);
+    } catch (ImageException e) {
+      throw ImageSource.couldNotOpen(path, e);
+    }
+  }
+
+  private static String text(ParseResult line, String option, String otherwise) {
+    String text = Options.text(line, option);
+    return text == null ? otherwise : text;
+  }
+
+  private static int sparse(@Nullable String text) throws CommandException {
+    long bytes = text == null ? 4096 : ByteSize.parse(text);
+    if (bytes < 0 || bytes > MOST_SPARSE_BYTES || bytes % 512 != 0) {
+      throw new CommandException(
+          "Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to "
+              + MOST_SPARSE_BYTES
+              + ". Select 0 to disable sparse detection (fully allocates output).");
+    }
+    return (int) bytes;
+  }
+
+  private static int threads(@Nullable String text) throws CommandException {
+    long count = text == null ? 8 : text.matches("[0-9]{1,3}") ? Long.parseLong(text) : 0;
+    if (count < 1 || count > MOST_THREADS) {
+      throw new CommandException(
+          "Invalid number of coroutines. Allowed number of coroutines is between 1 and "
+              + MOST_THREADS);
+    }
+    return (int) count;
+  }
+
+  private static long rate(@Nullable String text) throws CommandException {
+    long bytes = text == null ? 0 : ByteSize.parse(text);
+    if (bytes < 0) {
+      throw new CommandException(
+          "Invalid rate limit specified. You may use k, M, G, T, P or E suffixes for kilobytes,"
+              + " megabytes, gigabytes, terabytes, petabytes and exabytes.");
+    }
+    return bytes;
+  }
+}

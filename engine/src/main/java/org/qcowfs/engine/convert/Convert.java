@@ -1,0 +1,290 @@
+package org.qcowfs.engine.convert;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.DoubleConsumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.layer.Mapping;
+
+/**
+ * Copies disks into another image.
+ *
+ * <pre>{@code
+ * try (Image from = Images.open("vm.qcow2", OpenOptions.readOnly());
+ *     Image to = Images.open("vm.raw", OpenOptions.readOnly().withFormat("raw").withWritable(true))) {
+ *   Convert.from(List.of(from)).to(to);
+ *   to.flush();
+ * }
+ * }</pre>
+ *
+ * <p><b>Thread safety:</b> one thread at a time; it starts threads of its own and joins them.
+ */
+public final class Convert {
+  /** Pieces are this long, or a cluster if that is longer. */
+  private static final int PIECE_BYTES = 1 << 20;
+
+  private static final int DEFAULT_SPARSE_BYTES = 4096;
+  private static final int MOST_LEFT_OUT = 1 << 16;
+
+  private final Source source;
+  private boolean compress;
+  private boolean targetIsZero;
+  private boolean skipsLower;
+  private boolean ordered = true;
+  private long lowerSize;
+  private int sparseBytes = DEFAULT_SPARSE_BYTES;
+  private int threads = 8;
+  private long bytesPerSecond;
+  private @Nullable Consumer<String> salvage;
+  private DoubleConsumer progress = percent -> {};
+  private BooleanSupplier cancelled = () -> false;
+
+  // The walk and its order; guarded by this.
+  private final Mapping mapping = new Mapping();
+  private long position;
+  private int unit = 1;
+  private long taken;
+  private long turn;
+  private long started;
+  private @Nullable Throwable failure;
+
+  private Convert(List<Image> images) {
+    this.source = new Source(images);
+  }
+
+  /** What is copied: the disks one after the other. */
+  public static Convert from(List<Image> images) {
+    return new Convert(images);
+  }
+
+  /** Store clusters compressed. */
+  public Convert compressed() {
+    compress = true;
+    return this;
+  }
+
+  /** The target reads as zeroes already: zeroes need not be written. */
+  public Convert targetIsZero() {
+    targetIsZero = true;
+    return this;
+  }
+
+  /**
+   * What the top layer of the source does not have is not copied, because the target's backing file
+   * of {@code size} bytes has it.
+   */
+  public Convert aboveBacking(long size) {
+    skipsLower = true;
+    lowerSize = size;
+    return this;
+  }
+
+  /** Pieces may be written in any order. */
+  public Convert unordered() {
+    ordered = false;
+    return this;
+  }
+
+  /**
+   * @param bytes runs of zeroes at least this long are not written; 0 to write everything; else a
+   *     power of two of at least 512
+   */
+  public Convert sparse(int bytes) {
+    sparseBytes = bytes;
+    return this;
+  }
+
+  /** At most this many threads. */
+  public Convert threads(int count) {
+    threads = count;
+    return this;
+  }
+
+  /** At most this many bytes a second; 0 for no limit. */
+  public Convert rate(long bytes) {
+    bytesPerSecond = bytes;
+    return this;
+  }
+
+  /** Zeroes stand for what cannot be read; {@code report} gets a line for each place. */
+  public Convert salvage(Consumer<String> report) {
+    salvage = report;
+    return this;
+  }
+
+  /** Receives the percentage done, from any thread, one at a time. */
+  public Convert progress(DoubleConsumer percent) {
+    progress = percent;
+    return this;
+  }
+
+  /** Asked between pieces: whether to stop. */
+  public Convert cancel(BooleanSupplier asked) {
+    cancelled = asked;
+    return this;
+  }
+
+  /**
+   * Copies. What was written is durable after the target's next flush.
+   *
+   * @throws ImageException if a source cannot be read or the target not be written, or is too
+   *     small; the target is then incomplete
+   * @throws CancellationException if it was stopped; the target is then incomplete
+   */
+  public void to(Image target) throws ImageException, InterruptedException {
+    if (target.size() < source.size()) {
+      throw new ImageException(
+          ErrorKind.OUT_OF_BOUNDS, target.path(0), "output file is smaller than input file");
+    }
+    if (compress && target.compressing() == null) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED, target.path(0), "Compression not supported for this file format");
+    }
+    if (!targetIsZero && !skipsLower && sparseBytes != 0) {
+      target.zero(0, target.size(), true);
+    }
+    progress.accept(0);
+    started = System.nanoTime();
+    unit = compress ? compressedUnit(target) : 1;
+    int pieceBytes = Math.max(PIECE_BYTES, unit);
+    PieceSettings settings =
+        new PieceSettings(compress, skipsLower, sparseBytes, grain(target), salvage);
+    int count = Math.max(1, Math.min(threads, Runtime.getRuntime().availableProcessors() + 1));
+    List<Thread> running = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      Thread thread = new Thread(() -> work(target, settings, pieceBytes), "convert-" + i);
+      running.add(thread);
+      thread.start();
+    }
+    for (Thread thread : running) {
+      thread.join();
+    }
+    rethrow();
+    progress.accept(100);
+  }
+
+  private static int compressedUnit(Image target) {
+    var compressing = target.compressing();
+    return compressing == null ? 1 : compressing.compressedUnit();
+  }
+
+  /**
+   * The units in which zeroes are looked for: of an image with clusters at least one of those, as a
+   * part of one would cost more to leave out than to write.
+   */
+  private int grain(Image target) throws ImageException {
+    long cluster = Math.min(target.info().clusterSize(), MOST_LEFT_OUT);
+    return (int) Math.max(Math.min(sparseBytes, DEFAULT_SPARSE_BYTES), cluster);
+  }
+
+  private synchronized void rethrow() throws ImageException {
+    if (failure instanceof ImageException e) {
+      throw e;
+    }
+    if (failure instanceof RuntimeException e) {
+      throw e;
+    }
+    if (failure instanceof Error e) {
+      throw e;
+    }
+  }
+
+  private void work(Image target, PieceSettings settings, int pieceBytes) {
+    try (Piece piece = new Piece(source, target, settings, pieceBytes)) {
+      while (next(piece, pieceBytes)) {
+        piece.read();
+        if (ordered) {
+          awaitTurn(piece.number());
+        }
+        piece.write();
+        done(piece);
+      }
+    } catch (Throwable e) {
+      fail(e);
+    }
+  }
+
+  private synchronized void fail(Throwable e) {
+    if (failure == null) {
+      failure = e;
+    }
+    notifyAll();
+  }
+
+  /** Gives the next piece that has something to write; false at the end, or after a failure. */
+  private synchronized boolean next(Piece piece, int pieceBytes)
+      throws ImageException, InterruptedException {
+    while (failure == null && position < source.size()) {
+      if (cancelled.getAsBoolean()) {
+        throw new CancellationException("interrupted");
+      }
+      long start = position;
+      long end = Math.min(source.size(), (start / pieceBytes + 1) * pieceBytes);
+      if (sparseBytes != 0) {
+        long extentEnd = start + extent(start);
+        if (!isToWrite(start)) {
+          // A compressed unit is stored whole: one whose begin is a hole may hold data too.
+          long skipTo = extentEnd == source.size() ? extentEnd : extentEnd / unit * unit;
+          if (skipTo > start) {
+            position = skipTo;
+            continue;
+          }
+        } else if (skipsLower) {
+          // Beyond this extent the backing file may have the bytes.
+          end = Math.min(end, (extentEnd + unit - 1) / unit * (long) unit);
+        }
+      }
+      piece.set(taken++, start, (int) (end - start));
+      position = end;
+      throttle();
+      return true;
+    }
+    return false;
+  }
+
+  /** Asks what is at {@code at}; returns for how many bytes the answer holds. */
+  private long extent(long at) throws ImageException {
+    boolean below = skipsLower && at < lowerSize;
+    source.extent(at, (below ? lowerSize : source.size()) - at, below, mapping);
+    return mapping.length();
+  }
+
+  private boolean isToWrite(long at) {
+    return switch (mapping.kind()) {
+      case DATA, COMPRESSED, DAMAGED -> true;
+      case UNALLOCATED -> false;
+      case ZERO -> skipsLower && at < lowerSize;
+    };
+  }
+
+  private void throttle() throws InterruptedException {
+    if (bytesPerSecond > 0) {
+      double due = (double) position / bytesPerSecond;
+      double elapsed = (System.nanoTime() - started) / 1e9;
+      if (due > elapsed) {
+        wait(Math.max(1, (long) ((due - elapsed) * 1000)));
+      }
+    }
+  }
+
+  private synchronized void awaitTurn(long number) throws InterruptedException {
+    while (turn != number && failure == null) {
+      wait();
+    }
+    if (failure != null) {
+      throw new CancellationException("another piece failed");
+    }
+  }
+
+  private synchronized void done(Piece piece) {
+    turn++;
+    progress.accept(100.0 * piece.end() / source.size());
+    notifyAll();
+  }
+}

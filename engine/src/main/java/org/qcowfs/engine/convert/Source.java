@@ -1,0 +1,67 @@
+package org.qcowfs.engine.convert;
+
+import java.util.List;
+import org.qcowfs.engine.Image;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.layer.Mapping;
+
+/**
+ * One or more open images, one after the other.
+ *
+ * <p><b>Thread safety:</b> as {@link Image}.
+ */
+final class Source {
+  private final List<Image> images;
+  private final long[] starts;
+  private final long size;
+
+  Source(List<Image> images) {
+    this.images = List.copyOf(images);
+    this.starts = new long[images.size()];
+    long at = 0;
+    for (int i = 0; i < starts.length; i++) {
+      starts[i] = at;
+      at = Math.addExact(at, images.get(i).size());
+    }
+    this.size = at;
+  }
+
+  long size() {
+    return size;
+  }
+
+  private int indexOf(long offset) {
+    int i = starts.length - 1;
+    while (starts[i] > offset) {
+      i--;
+    }
+    return i;
+  }
+
+  /**
+   * As {@link Image#extent}, within one of the images.
+   *
+   * @param topOnly whether what the top layer does not have counts as {@code UNALLOCATED}
+   */
+  void extent(long offset, long length, boolean topOnly, Mapping out) throws ImageException {
+    int i = indexOf(offset);
+    Image image = images.get(i);
+    long within = offset - starts[i];
+    image.extent(within, Math.min(length, image.size() - within), out);
+    if (topOnly && out.depth() > 0) {
+      out.setUnallocated(out.length());
+    }
+  }
+
+  void read(long offset, DataBuffer dst, int position, int length) throws ImageException {
+    for (int done = 0; done < length; ) {
+      int i = indexOf(offset + done);
+      Image image = images.get(i);
+      long within = offset + done - starts[i];
+      int n = (int) Math.min(length - done, image.size() - within);
+      image.read(within, dst, position + done, n);
+      done += n;
+    }
+  }
+}

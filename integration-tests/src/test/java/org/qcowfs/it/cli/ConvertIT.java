@@ -1,0 +1,237 @@
+package org.qcowfs.it.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.qcowfs.it.support.QemuImg;
+import org.qcowfs.it.support.QemuIo;
+import org.qcowfs.it.support.Requires;
+import org.qcowfs.it.support.Run;
+
+/** {@code convert}: what it says, and the image it leaves, beside qemu-img's. */
+class ConvertIT {
+  private static final int MIB = 1 << 20;
+  private static Twins twins;
+
+  @BeforeAll
+  static void makeSources() throws IOException {
+    Requires.tools("qemu-img", "qemu-io");
+    twins = new Twins("convert");
+    twins.prepare(
+        folder -> {
+          Path disk = Files.write(folder.resolve("disk.raw"), new byte[0]);
+          try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
+            file.setLength(21 * MIB + 1536);
+            Random random = new Random(5);
+            byte[] noise = new byte[MIB + 700 * 512];
+            random.nextBytes(noise);
+            file.write(noise);
+            file.seek(5 * MIB + 8192);
+            file.write("the same words again and again. ".repeat(90_000).getBytes("US-ASCII"));
+            file.seek(20 * MIB);
+            file.write(noise, 0, MIB);
+          }
+          Path image = folder.resolve("src.qcow2");
+          QemuImg.create(image, 40 * MIB + 512);
+          QemuIo.on(image).write(1, MIB, 3 * MIB).writeCompressed(2, 6 * MIB, MIB).run();
+          QemuImg.snapshot(image, "first");
+          QemuIo.on(image).write(3, 2 * MIB, 70000).zero(3 * MIB, MIB).write(0, 8 * MIB, MIB).run();
+          QemuImg.createOverlay(folder.resolve("over.qcow2"), "src.qcow2", "qcow2", 50L * MIB);
+          QemuIo.on(folder.resolve("over.qcow2"))
+              .write(9, 6 * MIB + 4096, 4096)
+              .zero(0, 2 * MIB)
+              .write(7, 45 * MIB, MIB)
+              .run();
+        });
+  }
+
+  @AfterAll
+  static void remove() {
+    twins.close();
+  }
+
+  private static void convert(String line, String format) throws IOException {
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      Files.deleteIfExists(folder.resolve("x"));
+    }
+    twins.same(("convert " + line).split(" "));
+    twins.alikeImage("x", format);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "-O qcow2 disk.raw x",
+        "-f raw -O qcow2 disk.raw x",
+        "-f qcow2 -O qcow2 src.qcow2 x",
+        "-O qcow2 over.qcow2 x",
+        "-O qcow2 -W -m 1 over.qcow2 x",
+        "-p -O qcow2 -t none -T none over.qcow2 x",
+        "-p -q -O qcow2 -t writethrough over.qcow2 x",
+        "-c -O qcow2 disk.raw x",
+        "-c -O qcow2 over.qcow2 x",
+        "-c -W -m 16 -O qcow2 -o cluster_size=4k disk.raw x",
+        "-c -O qcow2 -o cluster_size=2M disk.raw x",
+        "-c -O qcow2 -o compression_type=zstd disk.raw x",
+        "-c -O qcow2 -o compression_type=zstd,extended_l2=on disk.raw x",
+        "-c -O qcow2 -o refcount_bits=1 disk.raw x",
+        "-c -O qcow2 -o refcount_bits=2,cluster_size=512 disk.raw x",
+        "-c -S 0 -O qcow2 disk.raw x",
+        "-O qcow2 -o cluster_size=4k disk.raw x",
+        "-O qcow2 -o cluster_size=512 disk.raw x",
+        "-O qcow2 -o extended_l2=on disk.raw x",
+        "-O qcow2 -o compat=0.10 over.qcow2 x",
+        "-O qcow2 -S 0 src.qcow2 x",
+        "-O qcow2 -S 64k disk.raw x",
+        "-O qcow2 -o preallocation=metadata disk.raw x",
+        "-O qcow2 -o preallocation=full disk.raw x",
+        "-O qcow2 -l first src.qcow2 x",
+        "-O qcow2 -l 1 src.qcow2 x",
+        "-O qcow2 -l snapshot.name=first src.qcow2 x",
+        "-O qcow2 -l snapshot.id=1,snapshot.name=first src.qcow2 x",
+        "-O qcow2 disk.raw src.qcow2 x",
+        "-c -O qcow2 disk.raw src.qcow2 over.qcow2 x",
+        "-O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
+        "-c -O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
+        "-O qcow2 -o backing_file=src.qcow2,backing_fmt=qcow2 over.qcow2 x",
+        "-O qcow2 --salvage src.qcow2 x",
+        "-U -O qcow2 -r 1G src.qcow2 x",
+        "-O qcow2 -C src.qcow2 x",
+        "-O qcow2 --bitmaps src.qcow2 x",
+        "--image-opts -O qcow2 driver=qcow2,file.filename=over.qcow2 x",
+      })
+  void intoQcow2(String line) throws IOException {
+    convert(line, "qcow2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "disk.raw x",
+        "src.qcow2 x",
+        "over.qcow2 x",
+        "-O raw -m 16 -W over.qcow2 x",
+        "-O raw -S 0 src.qcow2 x",
+        "-O raw -S 1M disk.raw x",
+        "-O raw -l first src.qcow2 x",
+        "-O raw -o preallocation=falloc src.qcow2 x",
+        "-O raw -o preallocation=full src.qcow2 x",
+        "-C -O raw src.qcow2 x",
+        "disk.raw over.qcow2 x",
+      })
+  void intoRaw(String line) throws IOException {
+    convert(line, "raw");
+    assertThat(Files.mismatch(twins.ours().resolve("x"), twins.theirs().resolve("x")))
+        .isEqualTo(-1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "convert",
+        "convert src.qcow2",
+        "convert -O raw -c src.qcow2 x",
+        "convert -O qcow2 -l foo src.qcow2 x",
+        "convert -l snapshot.foo=1 src.qcow2 x",
+        "convert -m 20 src.qcow2 x",
+        "convert -m x src.qcow2 x",
+        "convert -S 1 src.qcow2 x",
+        "convert -S 32M src.qcow2 x",
+        "convert -c -C -O qcow2 src.qcow2 x",
+        "convert -S 4k -C src.qcow2 x",
+        "convert --salvage -C src.qcow2 x",
+        "convert --target-is-zero src.qcow2 x",
+        "convert -n -o size=4M src.qcow2 x",
+        "convert -t foo src.qcow2 x",
+        "convert -T foo src.qcow2 x",
+        "convert -r 10z src.qcow2 x",
+        "convert -B src.qcow2 -O raw over.qcow2 x",
+        "convert -O qcow2 -B src.qcow2 over.qcow2 x",
+        "convert -O qcow2 -o preallocation=metadata -c src.qcow2 x",
+        "convert --bitmaps src.qcow2 x",
+        "convert -O qcow2 -o foo=1 src.qcow2 x",
+        "convert --bogus",
+      })
+  void faultsAreQemusAndLeaveNothing(String line) throws IOException {
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      Files.deleteIfExists(folder.resolve("x"));
+    }
+    assertThat(twins.same(line.split(" ")).exitCode()).isEqualTo(1);
+    assertThat(Files.exists(twins.ours().resolve("x"))).isFalse();
+  }
+
+  @Test
+  void intoWhatIsThere() throws IOException {
+    for (String format : List.of("qcow2", "raw")) {
+      for (Path folder : List.of(twins.ours(), twins.theirs())) {
+        QemuImg.run("create", "-q", "-f", format, folder.resolve("x").toString(), "50M");
+        Run.ok("qemu-io", "-f", format, "-c", "write -P 5 0 50M", folder.resolve("x").toString());
+      }
+      twins.same("convert", "-n", "-O", format, "over.qcow2", "x");
+      twins.alikeImage("x", format);
+      assertThat(
+              Cli.qcowfs(twins.ours(), "convert", "-n", "-O", format, "disk.raw", "over.qcow2", "x")
+                  .err())
+          .isEqualTo("qcowfs: output file is smaller than input file\n");
+    }
+  }
+
+  @Test
+  void sourceIsNeverTheTarget() throws IOException {
+    byte[] before = Files.readAllBytes(twins.ours().resolve("src.qcow2"));
+    Run.Result ours = Cli.qcowfs(twins.ours(), "convert", "-O", "qcow2", "src.qcow2", "src.qcow2");
+    assertThat(ours.exitCode()).isEqualTo(1);
+    assertThat(ours.err())
+        .startsWith("qcowfs: src.qcow2: error while converting qcow2: Failed to get")
+        .hasLineCount(1);
+    assertThat(twins.ours().resolve("src.qcow2")).hasBinaryContent(before);
+  }
+
+  @Test
+  void damagedSourceIsAnErrorUnlessSalvaged() throws IOException {
+    Path damaged = twins.ours().resolve("damaged.qcow2");
+    QemuImg.create(damaged, 4 * MIB);
+    QemuIo.on(damaged).write(1, 0, 4 * MIB).run();
+    try (RandomAccessFile file = new RandomAccessFile(damaged.toFile(), "rw")) {
+      file.setLength(file.length() - MIB);
+    }
+    Run.Result failed = Cli.qcowfs(twins.ours(), "convert", "damaged.qcow2", "x");
+    assertThat(failed.exitCode()).isEqualTo(1);
+    assertThat(failed.err()).contains("past the end of the file").endsWith("; 'x' is incomplete\n");
+    Run.Result salvaged = Cli.qcowfs(twins.ours(), "convert", "--salvage", "damaged.qcow2", "x");
+    assertThat(salvaged.exitCode()).isZero();
+    assertThat(salvaged.err()).contains("warning: error while reading offset 3145728");
+    byte[] bytes = Files.readAllBytes(twins.ours().resolve("x"));
+    assertThat(bytes[3 * MIB - 1]).isEqualTo((byte) 1);
+    assertThat(bytes[3 * MIB]).isZero();
+    Files.delete(damaged);
+  }
+
+  @Test
+  void interruptedSaysThatTheTargetIsIncomplete() throws Exception {
+    Process process =
+        new ProcessBuilder(Cli.launcher().toString(), "convert", "-p", "-r", "2M", "disk.raw", "x")
+            .directory(twins.ours().toFile())
+            .start();
+    process.getInputStream().read(); // the progress: it runs
+    Run.ok("kill", "-TERM", Long.toString(process.pid()));
+    assertThat(
+            process.waitFor(
+                Duration.ofSeconds(30).toSeconds(), java.util.concurrent.TimeUnit.SECONDS))
+        .isTrue();
+    assertThat(process.exitValue()).isEqualTo(1);
+    assertThat(new String(process.getErrorStream().readAllBytes(), "UTF-8"))
+        .isEqualTo("qcowfs: interrupted; 'x' is incomplete\n");
+  }
+}
