@@ -54,7 +54,7 @@ class ChangeIT {
     return shapes().stream()
         .flatMap(
             shape ->
-                Stream.of(SIZE + 512, SIZE + (3 << 19), SIZE - (300 << 9), 512)
+                Stream.of(SIZE + (3 << 18), SIZE - (300 << 9))
                     .map(size -> Arguments.of(shape, size)));
   }
 
@@ -69,7 +69,7 @@ class ChangeIT {
         .filter(shape -> shape.backing() == Backing.NONE)
         .flatMap(
             shape ->
-                Stream.of(Preallocation.METADATA, Preallocation.FALLOC, Preallocation.FULL)
+                Stream.of(Preallocation.METADATA, Preallocation.FULL)
                     .map(how -> Arguments.of(shape, how)));
   }
 
@@ -100,7 +100,6 @@ class ChangeIT {
         .flatMap(
             backing ->
                 Stream.of(
-                    plain(16).withBacking(backing),
                     plain(12).withSnapshots(1).withBacking(backing),
                     plain(14).withExtendedL2().withBacking(backing)));
   }

@@ -33,7 +33,9 @@ import org.qcowfs.engine.testing.RefcountAudit;
 final class ChangeProof {
   private static final int CUTS = 2;
   private static final int SAMPLE = 100;
-  private static final long MOST_FAULTS = 20;
+
+  /** How many calls fail in turn for each errno; {@code -Dproof.faults=N} for a longer run. */
+  private static final long MOST_FAULTS = Long.getLong("proof.faults", 8);
 
   /** What is done to the template's image. */
   @FunctionalInterface
