@@ -46,7 +46,7 @@ install_missing() {
 is_stale() {
   [ -r "$build/current" ] && read -r app <"$build/current" && [ -d "$build/$app" ] || return 0
   app=$build/$app
-  [ -n "$(cd "$home" && find pom.xml engine/pom.xml fuse/pom.xml cli/pom.xml \
+  [ -e "$home/pom.xml" ] && [ -n "$(cd "$home" && find pom.xml engine/pom.xml fuse/pom.xml cli/pom.xml \
     engine/src/main fuse/src/main cli/src/main -newer "$build/current" -print -quit)" ]
 }
 

@@ -64,7 +64,7 @@ public final class Main {
       default -> {}
     }
     Command command = command(name);
-    ParseResult line = Parser.parse(command.spec(), rest);
+    ParseResult line = Parser.parse(command.spec(), command.words(rest));
     return line.isUsageHelpRequested() ? help(name, console) : command.run(line, console);
   }
 

@@ -1,6 +1,7 @@
 package org.qcowfs.engine;
 
 import java.io.Closeable;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,6 +9,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
@@ -16,6 +18,8 @@ import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Checker;
 
 /**
  * An open disk: a chain of layers seen as one flat range of {@link #size()} bytes.
@@ -337,6 +341,21 @@ public final class Image implements Closeable {
     return known;
   }
 
+  /**
+   * Checks the metadata of the top layer's file and writes the result as {@code check
+   * --output=json} does. A file that is being written to, and one without metadata, is not checked;
+   * the document then says {@code "checked": false}.
+   *
+   * @param out receives the document, in ASCII
+   */
+  public void writeCheck(Appendable out) throws IOException {
+    HostFile file = chain[0].file();
+    String format = info().format();
+    CheckResult result =
+        file.writable() || !format.equals("qcow2") ? null : Checker.check(file, finding -> {});
+    CheckJson.write(file.path(), format, result, out);
+  }
+
   /** Whether the disk takes writes. */
   public boolean writable() {
     return chain[0] instanceof WritableLayer top && top.writable();
@@ -375,6 +394,21 @@ public final class Image implements Closeable {
   public void allocate(long guestOffset, long length) throws ImageException {
     checkRange(guestOffset, length);
     top().allocate(guestOffset, length);
+  }
+
+  /**
+   * Has the host begin to write a guest range of the top layer to its disk; waits for nothing and
+   * promises nothing. For long runs whose flush is near.
+   */
+  public void startWriteout(long guestOffset, long length) {
+    checkRange(guestOffset, length);
+    Mapping mapping = SCRATCH.get();
+    for (long at = guestOffset; at < guestOffset + length; at += mapping.length()) {
+      resolve(at, guestOffset + length - at, mapping);
+      if (mapping.kind() == Mapping.Kind.DATA && mapping.depth() == 0) {
+        mapping.dataFile().startWriteout(mapping.hostOffset(), mapping.length());
+      }
+    }
   }
 
   /** Makes everything written before the call durable; does nothing on a read-only image. */

@@ -33,6 +33,16 @@ public final class Images {
   }
 
   /**
+   * Opens the upper part of a chain to read it: what no layer of it has reads as zeroes.
+   *
+   * @param layers how many, at least 1
+   */
+  public static Image openUpper(String path, OpenOptions options, int layers, HostFiles files)
+      throws ImageException {
+    return Image.over(ChainOpener.open(path, options.withWritable(false), layers, files));
+  }
+
+  /**
    * Creates an empty qcow2 image, and its external data file if it is to have one.
    *
    * @param path where; nothing may be there yet

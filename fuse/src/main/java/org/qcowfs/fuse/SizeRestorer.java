@@ -7,9 +7,10 @@ import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.system.MountTable;
 
 /**
- * Tells the kernel the size of the disk again. With its writeback cache the kernel takes writes
- * past the end without asking, and then believes that the file has grown; only cutting the file
- * makes it ask us. On a thread of its own: the call waits for requests that we have to answer.
+ * Tells the kernel the size of the disk. With its writeback cache it trusts its own idea of a
+ * file's size more than ours, and that is wrong twice: for the root of a flat mount, which it takes
+ * for empty before it has asked anything, and when it took a write past the end and believes that
+ * the file has grown. Only cutting the file to a size makes it take that size.
  */
 final class SizeRestorer implements Runnable {
   private final Path disk;
@@ -24,6 +25,7 @@ final class SizeRestorer implements Runnable {
     this.size = size;
   }
 
+  /** On a thread of its own: the call waits for requests that the caller has to answer. */
   @Override
   public void run() {
     if (waiting.compareAndSet(false, true)) {
@@ -33,7 +35,8 @@ final class SizeRestorer implements Runnable {
     }
   }
 
-  private void restore() {
+  /** Waits until the kernel has the size; not to be called by a worker. */
+  void restore() {
     int fd = PosixCalls.open(disk.toString(), PosixCalls.O_RDWR | PosixCalls.O_CLOEXEC);
     waiting.set(false);
     if (fd < 0) {
@@ -45,7 +48,7 @@ final class SizeRestorer implements Runnable {
     boolean isOurs =
         MountTable.entries().stream()
             .anyMatch(e -> e.device().equals(device) && e.type().equals(MountTable.TYPE));
-    if (isOurs && status.sizeBytes() > size) {
+    if (isOurs && status.sizeBytes() != size) {
       PosixCalls.ftruncate(fd, size);
     }
     PosixCalls.close(fd);

@@ -1,6 +1,7 @@
 package org.qcowfs.cli.command;
 
 import java.io.IOException;
+import java.util.List;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
 import org.qcowfs.cli.program.UsageException;
@@ -15,6 +16,14 @@ public interface Command {
    * @return a new description each time: picocli keeps the parsed values in it
    */
   CommandSpec spec();
+
+  /**
+   * What the parser gets of the words after the command's name; a command with habits that no
+   * parser has puts them right here.
+   */
+  default List<String> words(List<String> words) throws UsageException {
+    return words;
+  }
 
   /**
    * Does it.

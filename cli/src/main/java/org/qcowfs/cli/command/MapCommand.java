@@ -30,7 +30,8 @@ public final class MapCommand implements Command {
             "Shows which file of the backing chain holds which part of the disk.",
             "qcowfs map --output=json --start-offset=1G --max-length=64M vm.qcow2",
             "OFFSET and LENGTH are bytes; k, M, G, T, P and E stand for powers of 1024.",
-            "The text form shows stored data only and stops at compressed clusters; JSON shows all.",
+            "The text form shows stored data only and stops at compressed clusters; JSON shows"
+                + " all.",
             "Damaged ranges are reported; JSON marks them with a member 'damaged'.");
     ImageSource.addTo(spec);
     return spec.addOption(OutputFormat.option())

@@ -26,6 +26,14 @@ final class ImageOptions {
         case "file.driver" -> expectFile(value);
         case "filename", "file.filename", "file.file.filename" -> path = value;
         case "read-only", "file.read-only", "file.locking", "auto-read-only", "cache.direct" -> {}
+        // They tune what QEMU does at run time, and change no answer.
+        case "cache-size",
+            "l2-cache-size",
+            "l2-cache-entry-size",
+            "refcount-cache-size",
+            "cache-clean-interval",
+            "lazy-refcounts",
+            "overlap-check" -> {}
         case "force-share" -> share |= value.equals("on");
         default ->
             throw new CommandException(

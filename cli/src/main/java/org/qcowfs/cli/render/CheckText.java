@@ -3,11 +3,22 @@ package org.qcowfs.cli.render;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.List;
 import org.qcowfs.engine.qcow2.check.CheckResult;
+import org.qcowfs.engine.qcow2.check.Explanation;
 
 /** What a check counted, in qemu-img's words. */
 public final class CheckText {
   private CheckText() {}
+
+  /** What a repair mended. */
+  public static void writeFixed(long corruptions, long leaks, Appendable out) throws IOException {
+    out.append("The following inconsistencies were found and repaired:\n\n    ")
+        .append(Long.toString(leaks))
+        .append(" leaked clusters\n    ")
+        .append(Long.toString(corruptions))
+        .append(" corruptions\n\nDouble checking the fixed image now...\n");
+  }
 
   /** The verdict, how full the image is, and where it ends. */
   public static void write(CheckResult result, Appendable out) throws IOException {
@@ -41,6 +52,29 @@ public final class CheckText {
     }
     if (result.imageEndOffset() != 0) {
       out.append("Image end offset: ").append(Long.toString(result.imageEndOffset())).append('\n');
+    }
+  }
+
+  /** What findings mean: a cause in a line, then what it affects. */
+  public static void writeExplanations(List<Explanation> explanations, Appendable out)
+      throws IOException {
+    for (Explanation explanation : explanations) {
+      out.append("\n").append(Long.toString(explanation.count())).append(" x ");
+      out.append(explanation.cause()).append('\n');
+      for (Explanation.Affected affected : explanation.affected()) {
+        out.append(
+            affected.snapshot().isEmpty()
+                ? "  the disk:"
+                : "  snapshot " + affected.snapshot() + ":");
+        for (Explanation.Range range : affected.ranges()) {
+          out.append(" 0x").append(Long.toHexString(range.start()));
+          out.append("..0x").append(Long.toHexString(range.start() + range.length()));
+        }
+        if (affected.moreRanges() > 0) {
+          out.append(" and ").append(Long.toString(affected.moreRanges())).append(" more ranges");
+        }
+        out.append('\n');
+      }
     }
   }
 

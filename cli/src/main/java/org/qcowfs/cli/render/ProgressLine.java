@@ -1,46 +1,63 @@
 package org.qcowfs.cli.render;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.util.Locale;
-import org.qcowfs.cli.program.Console;
+import org.qcowfs.engine.change.Progress;
+import sun.misc.Signal;
 
-/**
- * {@code -p}: one line that is drawn over again, as qemu-img's.
- *
- * <p><b>Thread safety:</b> safe.
- */
-public final class ProgressLine {
-  private final Console console;
+/** {@code -p}: how far a command has come, drawn over itself as qemu-img does. */
+public final class ProgressLine implements Progress, AutoCloseable {
+  /** A step smaller than this, in percent, is not drawn. */
+  private static final double STEP = 1;
+
+  private final Writer out;
   private final boolean shown;
-  private double last = -1;
+  private double last = -STEP;
+  private volatile double percent;
 
   /**
-   * @param shown whether there is one at all
+   * @param shown whether anything is drawn
    */
-  public ProgressLine(Console console, boolean shown) {
-    this.console = console;
+  public ProgressLine(Writer out, boolean shown) {
+    this.out = out;
     this.shown = shown;
   }
 
-  /** Draws a percentage, if it differs from the last by one at least, or is the end. */
-  public synchronized void show(double percent) {
-    if (!shown || percent - last < 1 && percent < 100) {
-      return;
-    }
-    last = percent;
-    try {
-      console.out().append(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", percent));
-      console.out().flush();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /** Also draws it whenever SIGUSR1 arrives, as qemu-img does. */
+  public ProgressLine onSignal() {
+    Signal.handle(new Signal("USR1"), signal -> draw(percent));
+    return this;
+  }
+
+  @Override
+  public void at(long done, long total) {
+    double now = 100.0 * done / total;
+    percent = now;
+    if (shown && (now - last >= STEP || now >= 100 && last < 100)) {
+      last = now;
+      draw(now);
     }
   }
 
+  private void draw(double now) {
+    print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", now));
+  }
+
   /** Ends the line. */
-  public synchronized void end() throws IOException {
+  @Override
+  public void close() {
     if (shown) {
-      console.out().append('\n');
+      print("\n");
+    }
+  }
+
+  private synchronized void print(String text) {
+    try {
+      out.write(text);
+      out.flush();
+    } catch (IOException e) {
+      // A full disk or a closed pipe is reported by the last flush; the change goes on.
     }
   }
 }

@@ -33,7 +33,8 @@ public final class BackingPath {
       throw refused(
           from,
           shown
-              + " is not opened: protocol and json: names are refused, expected the path of a file");
+              + " is not opened: protocol and json: names are refused, expected the path of a"
+              + " file");
     }
     try {
       if (plain.indexOf('\0') >= 0) {

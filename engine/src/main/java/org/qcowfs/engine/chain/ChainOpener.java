@@ -15,6 +15,7 @@ import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
+import org.qcowfs.engine.qcow2.check.DirtyImage;
 import org.qcowfs.engine.raw.RawLayer;
 
 /** Opens the layers of a chain, the top first; one use. */
@@ -41,9 +42,15 @@ public final class ChainOpener {
    */
   public static List<Layer> open(String path, OpenOptions options, HostFiles files)
       throws ImageException {
+    return open(path, options, MAX_DEPTH + 1, files);
+  }
+
+  /** As {@link #open(String, OpenOptions, HostFiles)}, and at most {@code layers} layers. */
+  public static List<Layer> open(String path, OpenOptions options, int layers, HostFiles files)
+      throws ImageException {
     List<Layer> chain = new ArrayList<>();
     try {
-      new ChainOpener(options, files).open(path, chain);
+      new ChainOpener(options, files).open(path, layers, chain);
       return chain;
     } catch (ImageException | RuntimeException e) {
       for (Layer layer : chain) {
@@ -57,12 +64,12 @@ public final class ChainOpener {
     }
   }
 
-  private void open(String path, List<Layer> chain) throws ImageException {
+  private void open(String path, int layers, List<Layer> chain) throws ImageException {
     Layer layer = openLayer(path, options.format(), options);
     chain.add(layer);
     OpenOptions below = readOnly();
     for (BackingReference next = layer.backing();
-        next != null && options.backingChain();
+        next != null && options.backingChain() && chain.size() < layers;
         next = layer.backing()) {
       String from = layer.file().path();
       if (chain.size() == MAX_DEPTH) {
@@ -115,9 +122,13 @@ public final class ChainOpener {
       String chosen = format == null ? FormatProbe.probe(file) : format;
       switch (chosen) {
         case "qcow2":
+          if (how.writable()) {
+            DirtyImage.repair(file, how.warnings());
+          }
           return Qcow2Opener.open(
               file, how, cache, name -> openDataFile(path, name, how.writable()));
-        case "raw":
+        // QEMU names the drivers below raw where it means the file as it is.
+        case "raw", "file", "host_device":
           return new RawLayer(file);
         default:
           throw new ImageException(
@@ -126,7 +137,8 @@ public final class ChainOpener {
               format == null
                   ? "Image is in "
                       + chosen
-                      + " format, which is not supported (name the format raw to read the file as it is)"
+                      + " format, which is not supported (name the format raw to read the file as"
+                      + " it is)"
                   : "Unknown driver '" + Escape.text(chosen) + "'; expected qcow2 or raw");
       }
     } catch (ImageException | RuntimeException e) {

@@ -18,6 +18,7 @@ public final class ImageException extends IOException {
   private final String file;
   private final String detail;
   private final int errno;
+  private final boolean unsafe;
 
   public ImageException(ErrorKind kind, String file, String detail) {
     this(kind, file, detail, 0, null);
@@ -32,16 +33,37 @@ public final class ImageException extends IOException {
    */
   public ImageException(
       ErrorKind kind, String file, String detail, int errno, @Nullable Throwable cause) {
+    this(kind, file, detail, errno, cause, false);
+  }
+
+  private ImageException(
+      ErrorKind kind,
+      String file,
+      String detail,
+      int errno,
+      @Nullable Throwable cause,
+      boolean unsafe) {
     super(Escape.text(file) + ": " + detail, cause);
     this.kind = kind;
     this.file = file;
     this.detail = detail;
     this.errno = errno;
+    this.unsafe = unsafe;
   }
 
   /** A structure that contradicts the specification. */
   public static ImageException corrupt(String file, String detail) {
     return new ImageException(ErrorKind.CORRUPT, file, detail);
+  }
+
+  /** As {@link #corrupt}, and further writes to the image could destroy more. */
+  public static ImageException unsafe(String file, String detail) {
+    return new ImageException(ErrorKind.CORRUPT, file, detail, 0, null, true);
+  }
+
+  /** Whether the image must not be written to any more. */
+  public boolean isUnsafe() {
+    return unsafe;
   }
 
   public ErrorKind kind() {

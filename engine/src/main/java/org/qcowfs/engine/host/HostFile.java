@@ -39,6 +39,12 @@ public interface HostFile extends Closeable {
    */
   void sync() throws ImageException;
 
+  /**
+   * Has the host begin to write a range to its disk, so that the next {@link #sync} finds less to
+   * do; waits for nothing and promises nothing.
+   */
+  default void startWriteout(long hostOffset, long length) {}
+
   /** Whether {@link #truncate} can make the file longer; false for a block device. */
   default boolean resizable() {
     return true;

@@ -175,6 +175,12 @@ public final class PosixHostFile implements HostFile {
   }
 
   @Override
+  public void startWriteout(long hostOffset, long length) {
+    // Where it cannot, the next sync has the more to do.
+    PosixCalls.startWriteout(fd, hostOffset, length);
+  }
+
+  @Override
   public boolean resizable() {
     return !blockDevice;
   }

@@ -13,6 +13,8 @@ import org.qcowfs.engine.error.ImageException;
  * without an offset and has the member {@code damaged}.
  */
 public final class MapJson {
+  private static final int FULL = 1 << 14;
+
   private MapJson() {}
 
   /** The whole disk, as {@code qemu-img map --output=json}. */
@@ -33,9 +35,14 @@ public final class MapJson {
     if (entry == null) {
       entry = new MapEntry(start, 0, 0, false, false, false, -1, "", null);
     }
-    out.append('[');
+    // A large disk has a million lines: few large pieces, and no string for each number.
+    StringBuilder lines = new StringBuilder(FULL + 256).append('[');
     while (true) {
-      line(entry, out);
+      line(entry, lines);
+      if (lines.length() >= FULL) {
+        out.append(lines);
+        lines.setLength(0);
+      }
       if (entry.damage() != null) {
         damages.accept(entry.damage());
       }
@@ -43,20 +50,20 @@ public final class MapJson {
       if (entry == null) {
         break;
       }
-      out.append(",\n");
+      lines.append(",\n");
     }
-    out.append("]\n");
+    out.append(lines.append("]\n"));
   }
 
-  private static void line(MapEntry entry, Appendable out) throws IOException {
-    out.append("{ \"start\": ").append(Long.toString(entry.start()));
-    out.append(", \"length\": ").append(Long.toString(entry.length()));
-    out.append(", \"depth\": ").append(Integer.toString(entry.depth()));
-    out.append(", \"present\": ").append(entry.present() ? "true" : "false");
-    out.append(", \"zero\": ").append(entry.zero() ? "true" : "false");
-    out.append(", \"data\": ").append(entry.data() ? "true" : "false");
+  private static void line(MapEntry entry, StringBuilder out) {
+    out.append("{ \"start\": ").append(entry.start());
+    out.append(", \"length\": ").append(entry.length());
+    out.append(", \"depth\": ").append(entry.depth());
+    out.append(", \"present\": ").append(entry.present());
+    out.append(", \"zero\": ").append(entry.zero());
+    out.append(", \"data\": ").append(entry.data());
     if (entry.hasOffset()) {
-      out.append(", \"offset\": ").append(Long.toString(entry.offset()));
+      out.append(", \"offset\": ").append(entry.offset());
     }
     if (entry.damage() != null) {
       out.append(", \"damaged\": true");

@@ -19,6 +19,12 @@ public final class MapWalk {
   private long position;
   private @Nullable MapEntry pending;
 
+  /** A stretch of a file that the host has nothing for, so that it is asked once. */
+  private @Nullable HostFile holeFile;
+
+  private long holeStart;
+  private long holeEnd;
+
   /** Walks from {@code start} to the end of the disk. */
   public MapWalk(Image image, long start) throws ImageException {
     this(image, start, Long.MAX_VALUE);
@@ -87,15 +93,20 @@ public final class MapWalk {
   private boolean limitToHost() throws ImageException {
     HostFile file = mapping.dataFile();
     long host = mapping.hostOffset();
+    if (file == holeFile && host >= holeStart && host < holeEnd) {
+      mapping.limit(Math.min(mapping.length(), holeEnd - host));
+      return true;
+    }
     long length = file.length();
     long data = file.nextData(host);
     if (data == host && host < length) {
       mapping.limit(Math.max(1, file.nextHole(host) - host));
       return false;
     }
-    if (data < length) {
-      mapping.limit(data - host);
-    }
+    holeFile = file;
+    holeStart = host;
+    holeEnd = data < length ? data : Long.MAX_VALUE;
+    mapping.limit(Math.min(mapping.length(), holeEnd - host));
     return true;
   }
 

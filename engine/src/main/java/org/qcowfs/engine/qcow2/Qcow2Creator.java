@@ -10,6 +10,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.Reservation;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.Preallocation;
+import org.qcowfs.engine.qcow2.format.FeatureNames;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -28,18 +29,6 @@ import org.qcowfs.engine.qcow2.refcount.RefcountWidth;
  * The header is written last, after the rest is durable: a file cut short by a crash is no image.
  */
 public final class Qcow2Creator {
-  /** Type, bit and name of each feature, for programs that do not know it (spec: feature names). */
-  private static final Object[][] FEATURE_NAMES = {
-    {0, 0, "dirty bit"},
-    {0, 1, "corrupt bit"},
-    {0, 2, "external data file"},
-    {0, 3, "compression type"},
-    {0, 4, "extended L2 entries"},
-    {1, 0, "lazy refcounts"},
-    {2, 0, "bitmaps"},
-    {2, 1, "raw external data"},
-  };
-
   private final CreateOptions options;
   private final Geometry geometry;
   private final RefcountWidth width;
@@ -341,7 +330,7 @@ public final class Qcow2Creator {
       at = extension(path, out, at, HeaderExtension.DATA_FILE, utf8(dataFile));
     }
     // The names are a courtesy; with the smallest clusters they give way to a long backing name.
-    byte[] names = featureNames();
+    byte[] names = FeatureNames.table();
     byte[] backing = options.backingName() == null ? new byte[0] : utf8(options.backingName());
     if (v3 && at + 8 + names.length + 8 + backing.length <= out.capacity()) {
       at = extension(path, out, at, HeaderExtension.FEATURE_NAMES, names);
@@ -362,16 +351,6 @@ public final class Qcow2Creator {
     }
     out.putInt(at, type).putInt(at + 4, data.length).put(at + 8, data);
     return at + 8 + (data.length + 7 & ~7);
-  }
-
-  private static byte[] featureNames() {
-    ByteBuffer out = ByteBuffer.allocate(FEATURE_NAMES.length * 48);
-    for (int i = 0; i < FEATURE_NAMES.length; i++) {
-      out.put(i * 48, (byte) (int) FEATURE_NAMES[i][0]);
-      out.put(i * 48 + 1, (byte) (int) FEATURE_NAMES[i][1]);
-      out.put(i * 48 + 2, utf8((String) FEATURE_NAMES[i][2]));
-    }
-    return out.array();
   }
 
   private static byte[] utf8(String text) {

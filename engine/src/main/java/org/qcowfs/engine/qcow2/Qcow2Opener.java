@@ -114,7 +114,28 @@ public final class Qcow2Opener {
     return HeaderCodec.decode(head.bytes());
   }
 
+  /**
+   * Refuses to change an image whose metadata cannot be trusted, or is encrypted.
+   *
+   * @throws ImageException kind {@code CORRUPT} or {@code UNSUPPORTED}
+   */
+  public static void refuseUnsafeChanges(HostFile file, Header header) throws ImageException {
+    refuseUntrusted(file, header);
+    refuseEncrypted(file, header);
+  }
+
   private static void refuseUnsafeWrites(HostFile file, Header header) throws ImageException {
+    refuseUntrusted(file, header);
+    if (header.extension(HeaderExtension.BITMAPS) != null) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED,
+          file.path(),
+          "Image has persistent dirty bitmaps, which writing would make stale; write to an overlay"
+              + " instead, or remove them");
+    }
+  }
+
+  private static void refuseUntrusted(HostFile file, Header header) throws ImageException {
     if (header.has(IncompatibleFeature.CORRUPT)) {
       throw ImageException.corrupt(
           file.path(), "qcow2: Image is corrupt; cannot be opened read/write");
@@ -123,14 +144,7 @@ public final class Qcow2Opener {
       throw ImageException.corrupt(
           file.path(),
           "Image was not closed cleanly (dirty bit set) and its refcounts may be wrong; repair it"
-              + " with 'qemu-img check -r all' before writing to it");
-    }
-    if (header.extension(HeaderExtension.BITMAPS) != null) {
-      throw new ImageException(
-          ErrorKind.UNSUPPORTED,
-          file.path(),
-          "Image has persistent dirty bitmaps, which writing would make stale; write to an overlay"
-              + " instead, or remove them");
+              + " with 'qcowfs check -r all' before writing to it");
     }
   }
 

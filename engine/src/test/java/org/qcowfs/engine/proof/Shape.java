@@ -87,6 +87,23 @@ record Shape(
         size);
   }
 
+  Shape withVersion2() {
+    return new Shape(
+        2,
+        clusterBits,
+        16,
+        false,
+        DataFile.NONE,
+        preallocation,
+        false,
+        content,
+        compressed,
+        false,
+        snapshots,
+        backing,
+        size);
+  }
+
   Shape withSnapshots(int count) {
     return new Shape(
         version,

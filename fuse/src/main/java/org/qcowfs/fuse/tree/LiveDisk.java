@@ -20,6 +20,9 @@ import org.qcowfs.engine.host.DataBuffer;
 final class LiveDisk {
   private static final long FIRST_WINDOW = 64 << 10;
 
+  /** A write of this length is part of a long run, most of which its fsync would wait for. */
+  private static final int LONG_WRITE = 512 << 10;
+
   private final Image image;
   private final WritePolicy policy;
   private final long size;
@@ -92,6 +95,8 @@ final class LiveDisk {
     changedMillis = System.currentTimeMillis();
     if (policy.cache().durableWrites() || durable) {
       flush();
+    } else if (length >= LONG_WRITE && !policy.cache().ignoresFlush()) {
+      image.startWriteout(offset, length);
     }
   }
 

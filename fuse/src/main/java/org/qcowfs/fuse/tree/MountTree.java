@@ -18,7 +18,7 @@ import org.qcowfs.engine.model.SnapshotInfo;
 /**
  * What a mount of one image shows: a view of the image at the root, one view per snapshot in {@code
  * snapshots/}, one per layer of the chain in {@code layers/}. A view is a folder with {@code
- * disk.raw}, {@code info.json} and {@code map.json}.
+ * disk.raw}, {@code info.json}, {@code map.json} and {@code check.json}.
  *
  * <p><b>Thread safety:</b> any thread.
  */
@@ -27,6 +27,9 @@ public final class MountTree implements Closeable {
   private final FaultLog log;
   private final Node root;
   private final List<JsonFile> documents = new ArrayList<>();
+
+  /** What a check says of each layer, by depth: one document for all views of a file. */
+  private final Map<Integer, CheckDocument> checks = new ConcurrentHashMap<>();
 
   /** The disk of a mount that writes, else null. */
   private final @Nullable LiveDisk live;
@@ -114,7 +117,7 @@ public final class MountTree implements Closeable {
   /** The image itself, as the root or as the first layer, where it may change all the time. */
   private Map<String, Node> topView(Timestamp modified, Image view, boolean writable) {
     if (live == null) {
-      return view(modified, new LazyImage(() -> view));
+      return view(modified, new LazyImage(() -> view), 0);
     }
     Map<String, Node> children = new LinkedHashMap<>();
     children.put("disk.raw", topDisk(modified, writable));
@@ -122,6 +125,7 @@ public final class MountTree implements Closeable {
         "info.json",
         new LiveJsonFile(modified, live, view, (shown, out) -> InfoJson.write(shown.info(), out)));
     children.put("map.json", new LiveJsonFile(modified, live, view, MapJson::write));
+    children.put("check.json", check(modified, 0));
     return children;
   }
 
@@ -131,7 +135,12 @@ public final class MountTree implements Closeable {
         : new LiveDiskFile(modified, live, log, writable);
   }
 
-  private Map<String, Node> view(Timestamp modified, LazyImage disk) {
+  private CheckFile check(Timestamp modified, int depth) {
+    return new CheckFile(
+        modified, checks.computeIfAbsent(depth, layer -> new CheckDocument(image.layer(layer))));
+  }
+
+  private Map<String, Node> view(Timestamp modified, LazyImage disk, int depth) {
     JsonFile infoFile =
         new JsonFile(modified, disk, (view, out) -> InfoJson.write(view.info(), out));
     JsonFile mapFile = new JsonFile(modified, disk, MapJson::write);
@@ -143,6 +152,7 @@ public final class MountTree implements Closeable {
     children.put("disk.raw", new DiskFile(modified, disk, log));
     children.put("info.json", infoFile);
     children.put("map.json", mapFile);
+    children.put("check.json", check(modified, depth));
     return children;
   }
 
@@ -221,7 +231,7 @@ public final class MountTree implements Closeable {
   }
 
   private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken) {
-    Map<String, Node> children = view(taken, new LazyImage(() -> image.snapshot(snapshot)));
+    Map<String, Node> children = view(taken, new LazyImage(() -> image.snapshot(snapshot)), 0);
     if (snapshot.vmStateSize() > 0) {
       LazyImage state = new LazyImage(() -> image.vmState(snapshot));
       children.put("vmstate.bin", new DiskFile(taken, state, log));
@@ -236,6 +246,7 @@ public final class MountTree implements Closeable {
       String path = layer.path(0);
       Timestamp modified = Timestamp.ofFile(path);
       String name = SafeName.of(depth + "-" + Path.of(path).getFileName());
+      int below = depth;
       boolean isTop = depth == 0;
       children.put(
           name,
@@ -244,7 +255,7 @@ public final class MountTree implements Closeable {
               () ->
                   isTop
                       ? topView(modified, layer, false)
-                      : view(modified, new LazyImage(() -> layer))));
+                      : view(modified, new LazyImage(() -> layer), below)));
     }
     return children;
   }
@@ -261,6 +272,9 @@ public final class MountTree implements Closeable {
       for (JsonFile document : documents) {
         document.close();
       }
+    }
+    for (CheckDocument check : checks.values()) {
+      check.close();
     }
     if (live != null) {
       live.flushNow();

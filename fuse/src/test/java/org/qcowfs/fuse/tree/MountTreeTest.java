@@ -72,7 +72,7 @@ class MountTreeTest {
     MountTree tree = views();
     Folder root = (Folder) tree.root();
     assertThat(root.children().keySet())
-        .containsExactly("disk.raw", "info.json", "map.json", "snapshots", "layers");
+        .containsExactly("disk.raw", "info.json", "map.json", "check.json", "snapshots", "layers");
     assertThat(folder(tree, "/snapshots").children()).isEmpty();
     assertThat(folder(tree, "/layers").children().keySet()).containsExactly("0-a disk.img");
   }

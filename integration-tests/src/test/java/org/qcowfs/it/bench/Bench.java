@@ -33,7 +33,8 @@ public final class Bench {
   /**
    * Runs the benchmark.
    *
-   * @param arguments the folder for images, and the built C pass-through example or nothing
+   * @param arguments the folder for images; {@code reads}, {@code writes} or {@code driver}; for
+   *     the last the built C pass-through example
    */
   public static void main(String[] arguments) throws IOException {
     Requires.root();
@@ -45,17 +46,22 @@ public final class Bench {
     CliRun.launcher("--version").orFail();
     try (TempImages scratch = TempImages.create("bench")) {
       Bench bench = new Bench(new BenchImages(folder), scratch.folder());
-      bench.reads();
-      bench.walk();
-      bench.chains();
-      bench.compressed();
-      bench.startUp();
       System.out.println(machine());
-      System.out.println(bench.table);
-      if (arguments.length > 1) {
-        System.out.println(bench.passthrough(Path.of(arguments[1])));
-      } else {
-        System.out.println("The C pass-through example was not measured: it could not be built.");
+      switch (arguments[1]) {
+        case "reads" -> {
+          bench.reads();
+          bench.walk();
+          bench.chains();
+          bench.compressed();
+          bench.startUp();
+          System.out.println(bench.table);
+        }
+        case "writes" -> {
+          new WriteBench(bench.images, bench.scratch, ROUNDS, bench.table).run();
+          System.out.println(bench.table);
+        }
+        case "driver" -> System.out.println(bench.passthrough(Path.of(arguments[2])));
+        default -> throw new IllegalArgumentException(arguments[1]);
       }
     }
     System.out.println("Took " + (System.nanoTime() - start) / 1_000_000_000 + " s.");
@@ -80,7 +86,7 @@ public final class Bench {
             for (Fio load :
                 new Fio[] {Fio.sequential(direct), Fio.random(1, direct), Fio.random(4, direct)}) {
               // The raw file is the ceiling: always buffered, always from the page cache.
-              Fio ceiling = new Fio(load.name(), load.mode(), load.block(), load.jobs(), false);
+              Fio ceiling = load.buffered();
               table.add(
                   new Rounds(load.name(), load.unit(), false)
                       .with(() -> load.run(ours, true))
@@ -169,7 +175,7 @@ public final class Bench {
     };
   }
 
-  private static double seconds(Runnable work) {
+  static double seconds(Runnable work) {
     long start = System.nanoTime();
     work.run();
     return (System.nanoTime() - start) / 1e9;

@@ -20,6 +20,7 @@ final class BenchImages {
   static final int DISK = 512 * MIB;
   static final int SMALL = 192 * MIB;
   static final int EXTENTS = 100_000;
+  static final int TREE_FILES = 10_000;
 
   private final Path folder;
 
@@ -131,6 +132,23 @@ final class BenchImages {
       below = top.toString();
     }
     return top;
+  }
+
+  /** A tree of files of 0 to 32 KiB as a tar file. */
+  Path tree() {
+    return once(
+        "tree.tar",
+        file -> {
+          Path top = Files.createTempDirectory(folder, "tree");
+          Random random = new Random(TREE_FILES);
+          for (int i = 0; i < TREE_FILES; i++) {
+            Path inside = top.resolve("d" + i % 100).resolve("e" + i % 7);
+            Files.createDirectories(inside);
+            Files.write(inside.resolve("f" + i), Kitchen.words(random, random.nextInt(32768)));
+          }
+          Run.ok("tar", "-cf", file.toString(), "-C", top.toString(), ".");
+          Run.ok("rm", "-r", top.toString());
+        });
   }
 
   private static void convert(Path raw, Path file, String options) {

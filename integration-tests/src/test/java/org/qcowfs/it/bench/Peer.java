@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.qcowfs.it.support.CliRun;
@@ -14,10 +15,12 @@ import org.qcowfs.it.support.Run;
 /** An image served as a flat file by one of the programs compared, until close. */
 final class Peer implements AutoCloseable {
   private final Path file;
+  private final long pid;
   private final Runnable stop;
 
-  private Peer(Path file, Runnable stop) {
+  private Peer(Path file, long pid, Runnable stop) {
     this.file = file;
+    this.pid = pid;
     this.stop = stop;
   }
 
@@ -26,37 +29,57 @@ final class Peer implements AutoCloseable {
     return file;
   }
 
-  /** This program, started as users start it. */
+  /** This program, started as users start it, read-only. */
   static Peer qcowfs(Path image, String format, Path scratch) {
-    Path point = emptyFile(scratch, "qcowfs");
-    CliRun.launcher("mount", "--format", format, image.toString(), point.toString()).orFail();
-    return new Peer(point, () -> CliRun.launcher("umount", point.toString()).orFail());
+    return qcowfs(image, format, scratch, false);
   }
 
-  /** QEMU's FUSE export. */
+  /** This program, started as users start it. */
+  static Peer qcowfs(Path image, String format, Path scratch, boolean writable) {
+    Path point = emptyFile(scratch, "qcowfs");
+    Path pidFile = scratch.resolve("qcowfs.pid");
+    List<String> command = new ArrayList<>(List.of("mount", "--format", format));
+    if (writable) {
+      command.add("--rw");
+    }
+    command.addAll(List.of("--pid-file", pidFile.toString(), image.toString(), point.toString()));
+    CliRun.launcher(command.toArray(String[]::new)).orFail();
+    return new Peer(
+        point, pid(pidFile), () -> CliRun.launcher("umount", point.toString()).orFail());
+  }
+
+  /** QEMU's FUSE export, read-only. */
   static Peer qemu(Path image, String format, Path scratch) {
+    return qemu(image, format, scratch, false);
+  }
+
+  /** QEMU's FUSE export. Discards reach the image, as they do with this program. */
+  static Peer qemu(Path image, String format, Path scratch, boolean writable) {
     Path point = emptyFile(scratch, "qemu");
     Path pidFile = scratch.resolve("qemu.pid");
+    String reading = writable ? "off" : "on";
     Run.ok(
         "qemu-storage-daemon",
         "--blockdev",
-        "driver=" + format + ",node-name=disk,read-only=on,file.driver=file,file.filename=" + image,
+        String.format(
+            "driver=%s,node-name=disk,read-only=%s,discard=unmap,"
+                + "file.driver=file,file.discard=unmap,file.filename=%s",
+            format, reading, image),
         "--export",
-        "type=fuse,id=export,node-name=disk,mountpoint=" + point + ",writable=off",
+        String.format(
+            "type=fuse,id=export,node-name=disk,mountpoint=%s,writable=%s",
+            point, writable ? "on" : "off"),
         "--pidfile",
         pidFile.toString(),
         "--daemonize");
+    long pid = pid(pidFile);
     return new Peer(
         point,
+        pid,
         () -> {
-          try {
-            long pid = Long.parseLong(Files.readString(pidFile).strip());
-            ProcessHandle daemon = ProcessHandle.of(pid).orElseThrow();
-            daemon.destroy();
-            daemon.onExit().join();
-          } catch (IOException e) {
-            throw new UncheckedIOException(e);
-          }
+          ProcessHandle daemon = ProcessHandle.of(pid).orElseThrow();
+          daemon.destroy();
+          daemon.onExit().join();
         });
   }
 
@@ -81,12 +104,35 @@ final class Peer implements AutoCloseable {
     }
     return new Peer(
         point.resolve(raw.getFileName()),
+        -1,
         () -> {
           Run.ok("umount", point.toString());
           if (Mounted.isMountPoint(point)) {
             throw new AssertionError(point + " is still mounted");
           }
         });
+  }
+
+  /** Bytes that the process has given to write calls so far. */
+  long written() {
+    try {
+      for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/io"))) {
+        if (line.startsWith("wchar: ")) {
+          return Long.parseLong(line.substring(7).strip());
+        }
+      }
+      throw new AssertionError("no wchar in /proc/" + pid + "/io");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static long pid(Path pidFile) {
+    try {
+      return Long.parseLong(Files.readString(pidFile).strip());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Path emptyFile(Path folder, String name) {

@@ -4,12 +4,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Paired measurements: in each round every contender is measured once, in an order that rotates, so
  * that what disturbs the machine for a while disturbs all of them.
  */
 final class Rounds {
+  /** Only loads whose name has this in it are measured. */
+  private static final String ONLY = System.getProperty("bench.only", "");
+
   private final String name;
   private final String unit;
   private final boolean smallerIsBetter;
@@ -27,8 +31,15 @@ final class Rounds {
     return this;
   }
 
-  /** Measures {@code rounds} times, after one round that only warms up. */
-  Table.Row measure(int rounds) {
+  /**
+   * Measures {@code rounds} times, after one round that only warms up.
+   *
+   * @return null if this load was not asked for
+   */
+  Table.@Nullable Row measure(int rounds) {
+    if (!name.contains(ONLY)) {
+      return null;
+    }
     double[][] values = new double[contenders.size()][rounds];
     for (int round = -1; round < rounds; round++) {
       for (int i = 0; i < contenders.size(); i++) {

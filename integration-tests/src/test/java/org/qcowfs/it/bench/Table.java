@@ -3,6 +3,7 @@ package org.qcowfs.it.bench;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /** Results as a Markdown table. */
 final class Table {
@@ -30,8 +31,10 @@ final class Table {
     this.peer = peer;
   }
 
-  void add(Row row) {
-    rows.add(row);
+  void add(@Nullable Row row) {
+    if (row != null) {
+      rows.add(row);
+    }
   }
 
   @Override

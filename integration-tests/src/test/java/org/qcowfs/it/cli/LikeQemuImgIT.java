@@ -14,8 +14,8 @@ import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 
 /**
- * Over the whole corpus, {@code info}, {@code map} and {@code snapshot -l} print what qemu-img
- * does.
+ * Over the whole corpus, {@code info}, {@code map}, {@code check} and {@code snapshot -l} print
+ * what qemu-img does.
  */
 class LikeQemuImgIT {
   private static final List<List<String>> COMMANDS =
@@ -25,6 +25,8 @@ class LikeQemuImgIT {
           List.of("map", "-U"),
           List.of("map", "-U", "--output=json"),
           List.of("map", "-U", "--output=json", "--start-offset=1000k", "--max-length=1.5M"),
+          List.of("check", "-U"),
+          List.of("check", "-U", "--output=json"),
           List.of("snapshot", "-U", "-l"));
 
   @BeforeAll

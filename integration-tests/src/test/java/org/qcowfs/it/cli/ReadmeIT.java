@@ -27,7 +27,7 @@ class ReadmeIT {
 
   @BeforeEach
   void makeFolder() throws IOException {
-    Requires.tools("qemu-img", "qemu-io", "losetup", "lsblk", "man");
+    Requires.tools("qemu-img", "qemu-io", "losetup", "lsblk", "man", "mkfs.ext4");
     Requires.root();
     Requires.fuse();
     scratch = TempImages.create("readme");
@@ -36,6 +36,9 @@ class ReadmeIT {
     QemuIo.on(image).write(7, 1 << 20, 1 << 20).run();
     QemuImg.snapshot(image, "before-upgrade");
     QemuIo.on(image).write(8, 1 << 20, 1 << 20).run();
+    Path raw = scratch.path("data.raw");
+    Run.ok("mkfs.ext4", "-q", raw.toString(), "32M");
+    Run.ok("qemu-img", "convert", "-O", "qcow2", raw.toString(), scratch.path("data.qcow2") + "");
     scratch.makeFolder("mnt");
     Files.createSymbolicLink(scratch.path("qcowfs"), Cli.launcher());
   }

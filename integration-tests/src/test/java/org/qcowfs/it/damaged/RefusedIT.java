@@ -168,22 +168,22 @@ class RefusedIT {
         "R6 l1_size 0xffffffff",
         p -> {
           p.header("l1_size", 0xffffffffL);
-          return "Active L1 table too large (header, l1_size at 0x24 is 4294967295; expected at most"
-              + " 4194304)";
+          return "Active L1 table too large (header, l1_size at 0x24 is 4294967295; expected at"
+              + " most 4194304)";
         });
     add(
         "R6 l1_size 1 where 2 are needed",
         p -> {
           p.header("l1_size", 1);
-          return "L1 table is too small (header, l1_size at 0x24 is 1; a disk of 4194304 bytes needs"
-              + " 2)";
+          return "L1 table is too small (header, l1_size at 0x24 is 1; a disk of 4194304 bytes"
+              + " needs 2)";
         });
     add(
         "R6 l1_size 0",
         p -> {
           p.header("l1_size", 0);
-          return "L1 table is too small (header, l1_size at 0x24 is 0; a disk of 4194304 bytes needs"
-              + " 2)";
+          return "L1 table is too small (header, l1_size at 0x24 is 0; a disk of 4194304 bytes"
+              + " needs 2)";
         });
     add(
         "R6 size 2^56 with the L1 table of 4 MiB",
@@ -213,7 +213,8 @@ class RefusedIT {
           long offset = p.header(field) + 512;
           p.header(field, offset);
           return String.format(
-              "%s offset invalid (header, %s is 0x%x, expected a multiple of the cluster size 4096)",
+              "%s offset invalid (header, %s is 0x%x, expected a multiple of the cluster size"
+                  + " 4096)",
               table, shown, offset);
         });
     add(
@@ -240,8 +241,8 @@ class RefusedIT {
         "R8 refcount_table_clusters 0",
         p -> {
           p.header("refcount_table_clusters", 0);
-          return "Image does not contain a reference count table (header, refcount_table_clusters at"
-              + " 0x38 is 0)";
+          return "Image does not contain a reference count table (header, refcount_table_clusters"
+              + " at 0x38 is 0)";
         });
     for (long clusters : new long[] {2049, 0x7fffffffL, 0xffffffffL}) {
       add(
@@ -284,7 +285,8 @@ class RefusedIT {
         "R14 backing name that runs out of the first cluster",
         p -> {
           p.header("backing_file_offset", 4000).header("backing_file_size", 97);
-          return "Backing file name too long (backing_file_size at 0x10 is 97; expected at most 96)";
+          return "Backing file name too long (backing_file_size at 0x10 is 97; expected at most"
+              + " 96)";
         });
     for (long offset : new long[] {5000, 1L << 20, -8}) {
       add(
@@ -333,15 +335,15 @@ class RefusedIT {
         "R18 data file bit without a name",
         p -> {
           p.header("incompatible_features", 4);
-          return "'data-file' is required for this image (incompatible feature bit 2 is set, and the"
-              + " header extension that names the data file is missing)";
+          return "'data-file' is required for this image (incompatible feature bit 2 is set, and"
+              + " the header extension that names the data file is missing)";
         });
     add(
         "R30 extended L2 with 4 KiB clusters",
         p -> {
           p.header("incompatible_features", 16);
-          return "Extended L2 entries need clusters of at least 16 KiB (header, cluster_bits at 0x14"
-              + " is 12)";
+          return "Extended L2 entries need clusters of at least 16 KiB (header, cluster_bits at"
+              + " 0x14 is 12)";
         });
   }
 
@@ -403,15 +405,15 @@ class RefusedIT {
         "R34 AES",
         p -> {
           p.header("crypt_method", 1);
-          return "Image is encrypted with AES (header, crypt_method at 0x20 is 1); reading encrypted"
-              + " images is not supported";
+          return "Image is encrypted with AES (header, crypt_method at 0x20 is 1); reading"
+              + " encrypted images is not supported";
         });
     add(
         "R34 LUKS without its header extension",
         p -> {
           p.header("crypt_method", 2);
-          return "Image is encrypted with LUKS (header, crypt_method at 0x20 is 2); reading encrypted"
-              + " images is not supported";
+          return "Image is encrypted with LUKS (header, crypt_method at 0x20 is 2); reading"
+              + " encrypted images is not supported";
         });
     for (long method : new long[] {3, 5, 0xffffffffL}) {
       add(

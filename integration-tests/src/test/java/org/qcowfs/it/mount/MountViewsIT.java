@@ -49,11 +49,12 @@ class MountViewsIT {
   void namesOfSnapshotsBecomeSafeFileNames() throws IOException {
     try (Mounted mount = Mounted.mount(image, temp.makeFolder("mnt"))) {
       assertThat(names(mount.point()))
-          .containsExactly("disk.raw", "info.json", "layers", "map.json", "snapshots");
+          .containsExactly(
+              "check.json", "disk.raw", "info.json", "layers", "map.json", "snapshots");
       assertThat(names(mount.point().resolve("snapshots"))).containsExactly(".._a_b", "clean");
       assertThat(names(mount.point().resolve("layers"))).containsExactly("0-vm.qcow2");
       assertThat(names(mount.point().resolve("snapshots/clean")))
-          .containsExactly("disk.raw", "info.json", "map.json");
+          .containsExactly("check.json", "disk.raw", "info.json", "map.json");
     }
   }
 
@@ -93,6 +94,10 @@ class MountViewsIT {
       assertThat(Files.readString(mount.point().resolve("map.json")))
           .isEqualTo(CliRun.ok("map", "--output=json", image.toString()).out());
       assertThat(Files.size(mount.point().resolve("info.json"))).isPositive();
+      String check = CliRun.ok("check", "--output=json", image.toString()).out();
+      for (String view : List.of("", "snapshots/clean/", "layers/0-vm.qcow2/")) {
+        assertThat(Files.readString(mount.point().resolve(view + "check.json"))).isEqualTo(check);
+      }
     }
   }
 

@@ -69,6 +69,32 @@ class MountWriteIT {
   // ------------------------------------------------------------------------------ what is there
 
   @ParameterizedTest
+  @ValueSource(strings = {"writeback", "writethrough", "none"})
+  void aFlatMountHasItsSizeAndTakesWrites(String cache) throws Exception {
+    QemuImg.create(image, SIZE);
+    Path flat = Files.createFile(temp.path("flat"));
+    byte[] bytes = new byte[100_000];
+    new Random(1).nextBytes(bytes);
+    try (Mounted mounted = Mounted.mount(image, flat, "--rw", "--cache=" + cache)) {
+      assertThat(Files.size(flat)).isEqualTo(SIZE);
+      try (RandomAccessFile file = new RandomAccessFile(flat.toFile(), "rw")) {
+        file.seek(SIZE - bytes.length);
+        file.write(bytes);
+      }
+      assertThat(Files.size(flat)).isEqualTo(SIZE);
+      finish(mounted);
+    }
+    Path raw = temp.path("raw");
+    QemuImg.toRaw(image, "qcow2", raw);
+    try (RandomAccessFile file = new RandomAccessFile(raw.toFile(), "r")) {
+      byte[] got = new byte[bytes.length];
+      file.seek(SIZE - bytes.length);
+      file.readFully(got);
+      assertThat(got).isEqualTo(bytes);
+    }
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"writeback", "writethrough", "none", "directsync", "unsafe"})
   void whatWasWrittenButNotSyncedIsData(String cache) throws Exception {
     QemuImg.create(image, SIZE);
@@ -134,6 +160,7 @@ class MountWriteIT {
         assertThat(Files.readString(map)).contains("\"start\": 1048576, \"length\": 1048576");
         Await.until("the blocks are counted", () -> blocks(mounted.disk()) == 2048);
       }
+      assertThat(Files.readString(point.resolve("check.json"))).contains("\"checked\": false");
       assertThat(Files.readString(point.resolve("info.json")))
           .contains("\"virtual-size\": " + SIZE);
       assertThat(read(mounted.layer(0), 1 << 20, 16)).containsOnly(1);

@@ -17,8 +17,8 @@ final class MountSpec {
         Options.command(
             "mount",
             "Mounts an image on an empty folder, which then holds the disk (disk.raw), its"
-                + " description (info.json, map.json), one folder per snapshot (snapshots/) and one"
-                + " per layer of the backing chain (layers/).",
+                + " description (info.json, map.json, check.json), one folder per snapshot"
+                + " (snapshots/) and one per layer of the backing chain (layers/).",
             "qcowfs mount vm.qcow2 /mnt/vm",
             "On an empty regular file it mounts the flat disk alone. Without --rw nothing is ever"
                 + " written to the image.");
@@ -40,7 +40,8 @@ final class MountSpec {
                 BackingPolicy.class,
                 new BackingPolicyConverter(),
                 "POLICY",
-                "Which other files the image may have opened: any, same-dir or deny (default: any).",
+                "Which other files the image may have opened: any, same-dir or deny (default:"
+                    + " any).",
                 "--backing"))
         .addOption(
             converted(

@@ -41,7 +41,17 @@ final class Overlay {
     }
     requireOverlayOf(file, base, options);
     inspect(base, options);
-    return Images.open(file.toString(), above(options));
+    // What there is to say of the layers below has been said; a repair of the overlay is news.
+    String own = Escape.text(file.toString());
+    OpenOptions news =
+        above(options)
+            .withWarnings(
+                line -> {
+                  if (line.startsWith(own)) {
+                    options.warnings().accept(line);
+                  }
+                });
+    return Images.open(file.toString(), news);
   }
 
   /** Opens a new overlay without a name: it is gone when the process ends, however that comes. */

@@ -53,6 +53,8 @@ public final class PosixCalls {
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
   private static final LastError LAST_ERROR = LastError.getInstance();
 
+  private static final int SYNC_FILE_RANGE_WRITE = 2;
+
   private static final CallContext LONG_0 = context(0);
   private static final CallContext LONG_1 = context(1);
   private static final CallContext LONG_2 = context(2);
@@ -71,6 +73,7 @@ public final class PosixCalls {
   private static final long FTRUNCATE = symbol("ftruncate64");
   private static final long FALLOCATE = symbol("fallocate64");
   private static final long FDATASYNC = symbol("fdatasync");
+  private static final long SYNC_FILE_RANGE = symbol("sync_file_range");
   private static final long FCNTL = symbol("fcntl64", "fcntl");
   private static final long STATX = symbol("statx");
   private static final long IOCTL = symbol("ioctl");
@@ -172,6 +175,12 @@ public final class PosixCalls {
 
   public static int fdatasync(int fd) {
     return asInt(INVOKER.invokeN1(LONG_1, FDATASYNC, fd));
+  }
+
+  /** {@code sync_file_range} with {@code SYNC_FILE_RANGE_WRITE}: begins, and waits for nothing. */
+  public static int startWriteout(int fd, long offset, long length) {
+    return asInt(
+        INVOKER.invokeN4(LONG_4, SYNC_FILE_RANGE, fd, offset, length, SYNC_FILE_RANGE_WRITE));
   }
 
   public static int fcntl(int fd, int command, long argument) {

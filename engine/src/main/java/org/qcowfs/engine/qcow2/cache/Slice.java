@@ -2,6 +2,7 @@ package org.qcowfs.engine.qcow2.cache;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 
 /**
  * A piece of an L1 or L2 table: its words in host byte order.
@@ -68,6 +69,12 @@ public final class Slice {
 
   public void setWord(int i, long value) {
     WORD.setRelease(words, i, value);
+  }
+
+  /** Puts all words into {@code dst} in its byte order; no set may be under way. */
+  public void copyTo(ByteBuffer dst) {
+    dst.asLongBuffer().put(words);
+    dst.position(dst.position() + words.length * Long.BYTES);
   }
 
   /** Changes words {@code i} and {@code i + 1}; one thread at a time. */

@@ -1,7 +1,9 @@
 package org.qcowfs.engine.qcow2.check;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -11,6 +13,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.check.Finding.Kind;
+import org.qcowfs.engine.qcow2.compress.CompressedReader;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -42,11 +45,17 @@ public final class Checker {
   private final TableWalk tables;
   private final BitmapReferences bitmaps;
   private final long fileClusters;
+  private final List<Long> countedBlocks = new ArrayList<>();
+  private final Map<L1Table, Long> snapshotTables = new LinkedHashMap<>();
+  private List<SnapshotReferences.Entry> snapshots = List.of();
+  private long snapshotTableBytes;
+  private boolean incompleteSnapshots;
+  private long[] active = {};
+  private @Nullable StoredRefcounts storedRefcounts;
   private boolean unusable;
-  private boolean flagsWrong;
   private long highest;
 
-  private Checker(HostFile hostFile, Header header, Consumer<Finding> findings)
+  private Checker(HostFile hostFile, Header header, boolean skipEmpty, Consumer<Finding> findings)
       throws ImageException {
     this.file = CheckedFile.of(hostFile);
     this.header = header;
@@ -59,7 +68,7 @@ public final class Checker {
         new ExpectedRefcounts(
             fileClusters > MOST_CLUSTERS ? 0 : fileClusters,
             new RefcountWidth(header.refcountOrder()).max());
-    this.tables = new TableWalk(file, geometry, externalData, expected, report);
+    this.tables = new TableWalk(file, geometry, externalData, skipEmpty, expected, report);
   }
 
   /**
@@ -70,7 +79,43 @@ public final class Checker {
    * @throws ImageException if it is no qcow2 image, or one whose header leaves nothing to check
    */
   public static CheckResult check(HostFile file, Consumer<Finding> findings) throws ImageException {
-    Header header = Qcow2Opener.decodeHeader(file);
+    return open(file, findings).run();
+  }
+
+  /**
+   * As the other, with more than QEMU's check does.
+   *
+   * @param explanations receives what the findings mean, if that is wanted
+   */
+  public static CheckResult check(
+      HostFile file, CheckExtras extras, Consumer<Finding> findings, List<Explanation> explanations)
+      throws ImageException {
+    return extras.explain()
+        ? Explainer.check(file, extras, findings, explanations)
+        : open(file, findings).with(extras).run();
+  }
+
+  /** Has the check do more; before it runs. */
+  Checker with(CheckExtras extras) {
+    tables.tell(extras.progress());
+    if (extras.data()) {
+      tables.decompress(new CompressedReader(file.file(), geometry, header.compressionType() == 1));
+    }
+    return this;
+  }
+
+  /** Makes a checker for a file whose header is good enough. */
+  static Checker open(HostFile file, Consumer<Finding> findings) throws ImageException {
+    return open(file, Qcow2Opener.decodeHeader(file), false, findings);
+  }
+
+  /**
+   * As {@link #open(HostFile, Consumer)}, as if the file had this header.
+   *
+   * @param skipEmpty whether L1 entries with flags and no L2 table are nothing
+   */
+  static Checker open(HostFile file, Header header, boolean skipEmpty, Consumer<Finding> findings)
+      throws ImageException {
     HeaderValidator.validateForCheck(file.path(), header);
     String dataFile = header.extensionText(HeaderExtension.DATA_FILE);
     if (header.has(IncompatibleFeature.EXTERNAL_DATA_FILE)
@@ -80,10 +125,91 @@ public final class Checker {
     if (header.cryptMethod() == 2 && header.extension(HeaderExtension.ENCRYPTION) == null) {
       throw ImageException.corrupt(file.path(), "Missing CRYPTO header for crypt method 2");
     }
-    return new Checker(file, header, findings).run();
+    return new Checker(file, header, skipEmpty, findings);
   }
 
-  private CheckResult run() {
+  /** The header that was checked. */
+  Header header() {
+    return header;
+  }
+
+  /** The uses that were counted. */
+  ExpectedRefcounts expected() {
+    return expected;
+  }
+
+  /** The refcounts that the image records; null if the check did not come that far. */
+  @Nullable StoredRefcounts stored() {
+    return storedRefcounts;
+  }
+
+  /** The active L1 table as far as the file has it. */
+  long[] active() {
+    return active;
+  }
+
+  /** Host offsets of the refcount blocks that are among the counted uses. */
+  List<Long> countedBlocks() {
+    return countedBlocks;
+  }
+
+  /** Whether the uses of a range were counted. */
+  boolean counted(long hostOffset, long bytes) {
+    return tables.countable(hostOffset, bytes);
+  }
+
+  /** Whether the flags of active entries are all noted in {@link #expected}. */
+  boolean flagsKnown() {
+    return !tables.flagsUnknown() && !externalData;
+  }
+
+  /** Whether L1 entries have flags and no L2 table. */
+  boolean emptyEntries() {
+    return tables.emptyEntries();
+  }
+
+  /** Whether something that is read as a table lies in the header's cluster. */
+  boolean tableInHeader() {
+    return tables.tableInHeader();
+  }
+
+  /** Whether an L1, L2 or snapshot table ends in the cluster behind the end of the file. */
+  boolean tableCutOff() {
+    return tables.tableCutOff();
+  }
+
+  /** How often each L2 table is named. */
+  Uses l2Tables() {
+    return tables.uses();
+  }
+
+  /** The L1 tables of snapshots that were gone through, and how many snapshots have each. */
+  Map<L1Table, Long> snapshotTables() {
+    return snapshotTables;
+  }
+
+  /** Whether snapshots lack the extra data that version 3 demands, and can be given it. */
+  boolean incompleteSnapshots() {
+    return incompleteSnapshots && counted(header.snapshotTableOffset(), snapshotTableBytes);
+  }
+
+  /** Length of the snapshot table. */
+  long snapshotTableBytes() {
+    return snapshotTableBytes;
+  }
+
+  /** The host offset behind the last cluster that is used or has a refcount. */
+  long endOffset() {
+    return highest + 1 << geometry.clusterBits();
+  }
+
+  /** The snapshots, in the order of their table. */
+  List<SnapshotReferences.Entry> snapshots() {
+    return snapshots;
+  }
+
+  /** Runs the check; once. */
+  CheckResult run() {
     String failure = null;
     SnapshotReferences snapshots = null;
     try {
@@ -92,7 +218,7 @@ public final class Checker {
       if (failure != null) {
         report.add(
             Kind.SNAPSHOT_TABLE_UNREADABLE,
-            "snapshot table",
+            TableWalk.SNAPSHOTS,
             header.snapshotTableOffset(),
             Finding.NONE,
             1,
@@ -101,6 +227,7 @@ public final class Checker {
         failure = "the file has more than " + MOST_CLUSTERS + " clusters";
         unreadable(failure);
       } else {
+        incompleteSnapshots = !snapshots.incomplete().isEmpty();
         for (int i : snapshots.incomplete()) {
           snapshot(String.format("ERROR snapshot table entry %d is incomplete", i));
         }
@@ -129,7 +256,7 @@ public final class Checker {
 
   private void snapshot(String text) {
     report.add(
-        Kind.SNAPSHOT, "snapshot table", header.snapshotTableOffset(), Finding.NONE, 1, text);
+        Kind.SNAPSHOT, TableWalk.SNAPSHOTS, header.snapshotTableOffset(), Finding.NONE, 1, text);
   }
 
   private long clusters(long bytes) {
@@ -143,17 +270,20 @@ public final class Checker {
   // ------------------------------------------------------------------------------------ references
 
   /** A snapshot's L1 table. */
-  private record L1Table(long hostOffset, long entries) {}
+  record L1Table(long hostOffset, long entries) {}
 
   private void references(SnapshotReferences snapshots) throws ImageException {
+    this.snapshots = snapshots.entries();
+    this.snapshotTableBytes = snapshots.bytes();
     use("header", 0, geometry.clusterSize());
-    long[] active = readTable(header.l1Offset(), header.l1Entries());
-    Map<L1Table, Long> others = snapshotTables(snapshots);
+    active = readTable(header.l1Offset(), header.l1Entries());
+    collectSnapshotTables(snapshots);
+    Map<L1Table, Long> others = snapshotTables;
     tables.note(active, true, 1);
     for (Map.Entry<L1Table, Long> other : others.entrySet()) {
       tables.note(read(other.getKey()), false, other.getValue());
     }
-    use("L1 table", header.l1Offset(), header.l1Entries() * 8);
+    use(TableWalk.L1, header.l1Offset(), header.l1Entries() * 8);
     tables.walk(active, true, 1);
     if (externalData && header.snapshotCount() > 0) {
       snapshot(String.format("ERROR %d snapshots in image with data file", header.snapshotCount()));
@@ -167,10 +297,10 @@ public final class Checker {
     for (Map.Entry<L1Table, Long> other : others.entrySet()) {
       L1Table table = other.getKey();
       tables.use(
-          "L1 table", table.hostOffset, table.entries * 8, Finding.NONE, other.getValue(), 0);
+          TableWalk.L1, table.hostOffset, table.entries * 8, Finding.NONE, other.getValue(), 0);
       tables.walk(read(table), false, other.getValue());
     }
-    use("snapshot table", header.snapshotTableOffset(), snapshots.bytes());
+    use(TableWalk.SNAPSHOTS, header.snapshotTableOffset(), snapshots.bytes());
     long refcountEntries = header.refcountTableClusters() << geometry.clusterBits() - 3;
     use("refcount table", header.refcountTableOffset(), refcountEntries * 8);
     encryptionHeader();
@@ -181,20 +311,24 @@ public final class Checker {
             geometry,
             new RefcountWidth(header.refcountOrder()),
             readTable(header.refcountTableOffset(), refcountEntries));
+    storedRefcounts = stored;
     useBlocks(stored);
-    compare(stored);
-    if (flagsWrong || tables.flagsUnknown() || externalData) {
+    RefcountComparison comparison =
+        new RefcountComparison(file, geometry, expected, stored, report);
+    comparison.run();
+    highest = comparison.highest();
+    unusable |= comparison.unusable();
+    if (comparison.flagsWrong() || tables.flagsUnknown() || externalData) {
       tables.reportFlags(active, stored);
     }
   }
 
-  private Map<L1Table, Long> snapshotTables(SnapshotReferences snapshots) throws ImageException {
-    Map<L1Table, Long> tablesOf = new LinkedHashMap<>();
+  private void collectSnapshotTables(SnapshotReferences snapshots) throws ImageException {
     long bytes = 0;
     for (SnapshotReferences.Entry entry : snapshots.entries()) {
       if (l1Fault(entry) == null && entry.l1Entries() > 0) {
         L1Table table = new L1Table(entry.l1Offset(), entry.l1Entries());
-        if (tablesOf.merge(table, 1L, Long::sum) == 1) {
+        if (snapshotTables.merge(table, 1L, Long::sum) == 1) {
           bytes += Math.max(0, Math.min(table.entries * 8, file.length() - table.hostOffset));
         }
       }
@@ -204,7 +338,6 @@ public final class Checker {
       throw ImageException.corrupt(
           file.file().path(), "the L1 tables of the snapshots overlap each other too often");
     }
-    return tablesOf;
   }
 
   private @Nullable String l1Fault(SnapshotReferences.Entry entry) {
@@ -220,7 +353,8 @@ public final class Checker {
     return null;
   }
 
-  private long[] read(L1Table table) throws ImageException {
+  /** Reads an L1 table; what is past the end of the file is left out, being 0. */
+  long[] read(L1Table table) throws ImageException {
     return readTable(table.hostOffset, table.entries);
   }
 
@@ -254,16 +388,16 @@ public final class Checker {
   }
 
   private void useBitmaps() throws ImageException {
-    use("bitmap directory", bitmaps.directoryOffset(), bitmaps.directoryBytes());
+    use(TableWalk.BITMAP_DIRECTORY, bitmaps.directoryOffset(), bitmaps.directoryBytes());
     for (BitmapReferences.Table table : bitmaps.tables()) {
-      use("bitmap table", table.hostOffset(), table.entries() * 8);
+      use(TableWalk.BITMAP_TABLE, table.hostOffset(), table.entries() * 8);
       for (long entry : readTable(table.hostOffset(), table.entries())) {
         long offset = entry & Geometry.OFFSET_MASK;
         if ((entry & BitmapReferences.RESERVED) != 0
             || offset != 0 && ((entry & 1) != 0 || geometry.inCluster(offset) != 0)) {
           report.add(
               Kind.BITMAP,
-              "bitmap table",
+              TableWalk.BITMAP_TABLE,
               offset,
               Finding.NONE,
               1,
@@ -298,6 +432,7 @@ public final class Checker {
         block(offset, 0, String.format("ERROR refcount block %d is outside image", i));
       } else {
         use("refcount block", offset, geometry.clusterSize());
+        countedBlocks.add(offset);
         long count = expected.count(offset >>> geometry.clusterBits());
         if (count != 1) {
           block(
@@ -315,109 +450,5 @@ public final class Checker {
     report.add(
         new Finding(
             Kind.REFCOUNT_BLOCK, "refcount table", offset, Finding.NONE, 1, count, 1, text));
-  }
-
-  // --------------------------------------------------------------------------------------- compare
-
-  private void compare(StoredRefcounts stored) {
-    long perBlock = stored.countsPerBlock();
-    long end = expected.clusters();
-    for (long index = 0; index * perBlock < end; index++) {
-      long first = index * perBlock;
-      long last = Math.min(end, first + perBlock);
-      DataBuffer block = null;
-      boolean readable = stored.readable(index);
-      if (readable) {
-        try {
-          block = stored.block(index);
-        } catch (ImageException e) {
-          readable = false;
-        }
-      }
-      for (long from = first; from < last; ) {
-        long to = Math.min(last, (from | ExpectedRefcounts.CHUNK - 1) + 1);
-        if (!readable) {
-          unreadable(from, to);
-        } else {
-          compare(from, to, first, block, stored.width());
-        }
-        from = to;
-      }
-    }
-  }
-
-  private void unreadable(long from, long to) {
-    for (long cluster = from; cluster < to; cluster++) {
-      report.add(
-          Kind.REFCOUNT_UNREADABLE,
-          "refcount block",
-          cluster << geometry.clusterBits(),
-          Finding.NONE,
-          1,
-          "Can't get refcount for cluster " + cluster + ": Input/output error");
-    }
-  }
-
-  /** Compares clusters of one chunk, all described by one block that begins with {@code first}. */
-  private void compare(
-      long from, long to, long first, @Nullable DataBuffer block, RefcountWidth width) {
-    char[] chunk = expected.peek((int) (from >>> ExpectedRefcounts.CHUNK_BITS));
-    if (chunk == null && block == null) {
-      return;
-    }
-    if (chunk == null) {
-      chunk = new char[ExpectedRefcounts.CHUNK];
-    }
-    int at = (int) from & ExpectedRefcounts.CHUNK - 1;
-    int count = (int) (to - from);
-    int inBlock = (int) (from - first);
-    long used = -1;
-    ByteBuffer bytes = block == null ? null : block.bytes();
-    boolean words = bytes != null && width.order() == 4;
-    for (int i = 0; i < count; i++) {
-      int value = chunk[at + i];
-      long refcount =
-          bytes == null
-              ? 0
-              : words
-                  ? Short.toUnsignedInt(bytes.getShort(inBlock + i << 1))
-                  : width.get(bytes, inBlock + i);
-      if (value == 0 && refcount == 0) {
-        continue;
-      }
-      used = i;
-      int wrongFlag = refcount == 1 ? ExpectedRefcounts.NOT_COPIED : ExpectedRefcounts.COPIED;
-      flagsWrong |= (value & wrongFlag) != 0;
-      int low = value & ExpectedRefcounts.COUNT;
-      if (low != refcount || low == ExpectedRefcounts.COUNT) {
-        long reference = expected.count(from + i, value);
-        if (reference != refcount) {
-          differs(from + i, refcount, reference);
-        }
-      }
-    }
-    if (used >= 0) {
-      highest = from + used;
-    }
-  }
-
-  private void differs(long cluster, long refcount, long reference) {
-    boolean leak = Long.compareUnsigned(refcount, reference) > 0;
-    unusable |= refcount == 0;
-    report.add(
-        new Finding(
-            leak ? Kind.REFCOUNT_TOO_HIGH : Kind.REFCOUNT_TOO_LOW,
-            "refcount block",
-            cluster << geometry.clusterBits(),
-            Finding.NONE,
-            reference,
-            refcount,
-            1,
-            String.format(
-                "%s cluster %d refcount=%s reference=%s",
-                leak ? "Leaked" : "ERROR",
-                cluster,
-                Long.toUnsignedString(refcount),
-                Long.toUnsignedString(reference))));
   }
 }

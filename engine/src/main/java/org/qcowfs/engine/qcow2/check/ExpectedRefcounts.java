@@ -28,7 +28,11 @@ final class ExpectedRefcounts {
   /** Where the count is; this value stands for one that is kept apart. */
   static final int COUNT = (1 << 14) - 1;
 
+  /** Clusters whose uses beyond the largest refcount are remembered. */
+  private static final int MOST_EXCESSIVE = 1 << 16;
+
   private final Map<Long, Long> large = new HashMap<>();
+  private final Map<Long, Long> excess = new HashMap<>();
   private final long max;
   private char[] @Nullable [] chunks;
   private long clusters;
@@ -95,7 +99,62 @@ final class ExpectedRefcounts {
       large.put(cluster, now);
     }
     chunk[at] = (char) (chunk[at] & ~COUNT | low | flags);
+    if (times > counted && (excess.size() < MOST_EXCESSIVE || excess.containsKey(cluster))) {
+      excess.merge(cluster, times - counted, Long::sum);
+    }
     return times - counted;
+  }
+
+  /** Takes back uses that {@link #add} counted. */
+  void subtract(long cluster, long times) {
+    Long over = excess.get(cluster);
+    if (over != null) {
+      long fewer = Math.min(over, times);
+      if (fewer == over) {
+        excess.remove(cluster);
+      } else {
+        excess.put(cluster, over - fewer);
+      }
+      times -= fewer;
+    }
+    char[] chunk = chunk((int) (cluster >>> CHUNK_BITS));
+    int at = (int) cluster & CHUNK - 1;
+    long now = count(cluster, chunk[at]) - times;
+    if (now < 0) {
+      throw new IllegalStateException("cluster " + cluster + " was not used that often");
+    }
+    chunk[at] = (char) (chunk[at] & ~COUNT | (now >= COUNT ? COUNT : (int) now));
+    if (now >= COUNT) {
+      large.put(cluster, now);
+    }
+  }
+
+  /** Whether there are uses beyond the largest refcount, of {@code cluster}. */
+  boolean excessive(long cluster) {
+    return excess.containsKey(cluster);
+  }
+
+  /** Whether there are uses beyond the largest refcount. */
+  boolean excessive() {
+    return !excess.isEmpty();
+  }
+
+  /** Whether there are more such clusters than are remembered. */
+  boolean tooManyExcessive() {
+    return excess.size() == MOST_EXCESSIVE;
+  }
+
+  /** Whether an active entry's noted flag contradicts the counts as they are now. */
+  boolean flagsWrong() {
+    for (char[] chunk : chunks) {
+      for (int i = 0; chunk != null && i < CHUNK; i++) {
+        int wrong = (chunk[i] & COUNT) == 1 ? NOT_COPIED : COPIED;
+        if ((chunk[i] & wrong) != 0) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /** The count of {@code cluster}, whose two bytes are {@code value}. */

@@ -45,6 +45,7 @@ public record Finding(
     L1_ENTRY(Severity.CORRUPTION),
     L2_ENTRY(Severity.CORRUPTION),
     COPIED_FLAG(Severity.CORRUPTION),
+    COMPRESSED_DATA(Severity.CORRUPTION),
     SNAPSHOT(Severity.CORRUPTION),
     SNAPSHOT_TABLE_UNREADABLE(Severity.CHECK_ERROR),
     BITMAP(Severity.CORRUPTION),

@@ -21,24 +21,31 @@ import org.qcowfs.engine.qcow2.format.Header;
  */
 record SnapshotReferences(
     List<Entry> entries, long bytes, List<Integer> incomplete, @Nullable String fault) {
-  private static final int FIXED_BYTES = 40;
+  static final int FIXED_BYTES = 40;
 
   /** QEMU's QCOW_MAX_SNAPSHOT_EXTRA_DATA. */
   private static final long MAX_EXTRA_BYTES = 1024;
 
   /** Through disk_size (spec: mandatory in version 3). */
-  private static final long MANDATORY_EXTRA_BYTES = 16;
+  static final long MANDATORY_EXTRA_BYTES = 16;
 
   /**
    * One snapshot.
    *
-   * @param namesOffset where its id and, behind it, its name are
+   * @param hostOffset where the table's entry is
+   * @param extraBytes its extra data; id and name are behind that
    */
-  record Entry(long l1Offset, long l1Entries, long namesOffset, int idBytes, int nameBytes) {
+  record Entry(
+      long hostOffset, long l1Offset, long l1Entries, int extraBytes, int idBytes, int nameBytes) {
+    /** Bytes of the entry, without padding. */
+    int bytes() {
+      return FIXED_BYTES + extraBytes + idBytes + nameBytes;
+    }
+
     /** Its id and name, safe to print, as "1 (name)". */
     String label(CheckedFile file) throws ImageException {
       DataBuffer bytes = DataBuffer.allocate(Math.max(1, idBytes + nameBytes), 8);
-      file.read(namesOffset, bytes, idBytes + nameBytes);
+      file.read(hostOffset + FIXED_BYTES + extraBytes, bytes, idBytes + nameBytes);
       byte[] text = new byte[idBytes + nameBytes];
       bytes.bytes().get(0, text);
       return Escape.text(new String(text, 0, idBytes, StandardCharsets.UTF_8))
@@ -80,9 +87,10 @@ record SnapshotReferences(
       int nameBytes = Short.toUnsignedInt(fixed.bytes().getShort(14));
       entries.add(
           new Entry(
+              at,
               fixed.bytes().getLong(0),
               Integer.toUnsignedLong(fixed.bytes().getInt(8)),
-              at + FIXED_BYTES + extra,
+              (int) extra,
               idBytes,
               nameBytes));
       at += FIXED_BYTES + extra + idBytes + nameBytes;

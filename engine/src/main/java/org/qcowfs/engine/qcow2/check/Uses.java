@@ -57,6 +57,13 @@ final class Uses {
     return true;
   }
 
+  /** Makes {@link #first} start anew for some tables. */
+  void forget(long[] l2Offsets, int count) {
+    for (int i = 0; i < count; i++) {
+      done[slot(l2Offsets[i])] = false;
+    }
+  }
+
   /** Makes {@link #first} start anew. */
   void restart() {
     java.util.Arrays.fill(done, false);

@@ -14,9 +14,20 @@
  * COPIED flags are noted beside each cluster's count, so they need no second pass: L2 tables are
  * read again only to name the entries once a flag is known to be wrong.
  *
+ * <p>{@link org.qcowfs.engine.qcow2.check.Repair} frees leaked clusters in place ({@link
+ * org.qcowfs.engine.qcow2.check.LeakRelease}). Everything else is made anew behind the end of the
+ * file ({@link org.qcowfs.engine.qcow2.check.Rebuild}): L2 tables with a wrong entry ({@link
+ * org.qcowfs.engine.qcow2.check.L2Mender}), L1 tables, the snapshot table, refcounts. A check of
+ * the file as the new header would have it comes before that header is written.
+ *
  * <h2>What must hold</h2>
  *
- * Memory is 2 bytes for each host cluster of a region of 65536 that anything refers to, plus a
+ * A repair changes no byte that the old header reaches but the header itself, and there one sector;
+ * only refcounts of leaked clusters are set to 0 in place. What could be read reads the same
+ * afterwards. A repair that refuses leaves the file as it was, its length included; a second repair
+ * changes nothing.
+ *
+ * <p>* Memory is 2 bytes for each host cluster of a region of 65536 that anything refers to, plus a
  * constant; nothing is allocated by a field of the image beyond the limits its header is judged by.
  * What lies past the end of the file reads as zeroes and costs nothing.
  *
@@ -40,6 +51,27 @@
  *     encrypted</td></tr>
  * <tr><td>names of snapshots with control characters</td><td>printed as they are</td><td>escaped in
  *     the message</td></tr>
+ * </table>
+ *
+ * <h2>Where a repair differs from {@code qemu-img check -r all} 7.2</h2>
+ *
+ * <table>
+ * <caption>All other images end as clean, or as little, as QEMU leaves them</caption>
+ * <tr><th>image</th><th>QEMU</th><th>here, and why</th></tr>
+ * <tr><td>snapshot table past the end of the file</td><td>puts one of nameless, empty snapshots in
+ *     its place</td><td>reported and left: what it was may still be found</td></tr>
+ * <tr><td>unknown autoclear bit, in an image with snapshots</td><td>the header that it writes has
+ *     no snapshots any more</td><td>the bit is cleared, the snapshots stay</td></tr>
+ * <tr><td>file cut off within a table, or at the active L1 table</td><td>repairs it, as if the
+ *     missing part were zero</td><td>refused: the disk, or what is missing of it, would read as
+ *     empty instead of with an error</td></tr>
+ * <tr><td>references close behind the end of the file</td><td>writes new refcounts
+ *     there</td><td>refused: the guest would read them</td></tr>
+ * <tr><td>reserved bits in L1 and L2 entries, subclusters both allocated and zero, COPIED or a
+ *     bitmap on compressed clusters</td><td>left, or turned to zero</td><td>mended: QEMU reads what
+ *     the offset names, and that stays</td></tr>
+ * <tr><td>more references than refcounts of 1 to 4 bits can say</td><td>left</td><td>each owner
+ *     gets a copy</td></tr>
  * </table>
  */
 @NullMarked

@@ -42,9 +42,7 @@ public final class TableReader implements SliceLoader {
     DataBuffer buffer = BUFFER.get();
     int got = file.read(hostOffset, buffer, 0, bytes);
     long[] words = new long[got / 8];
-    for (int i = 0; i < words.length; i++) {
-      words[i] = buffer.bytes().getLong(i * 8);
-    }
+    buffer.bytes().asLongBuffer().get(0, words);
     return new Slice(owner, index, hostOffset, words);
   }
 }

@@ -89,6 +89,15 @@ public final class HostSpace {
     }
   }
 
+  /** Cuts the file to {@code newEnd}, a multiple of the cluster size: nothing behind is in use. */
+  public void cut(long newEnd) throws ImageException {
+    if (file.resizable() && newEnd < length) {
+      file.truncate(newEnd);
+      length = newEnd;
+    }
+    end = Math.min(end, newEnd);
+  }
+
   /** Cuts off what was made longer ahead of use. */
   public void trim() throws ImageException {
     if (file.resizable() && length > end) {

@@ -76,7 +76,7 @@ public final class MetadataMap {
    */
   public void checkWrite(long hostOffset, long length) throws ImageException {
     if (overlaps(hostOffset, length)) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file,
           String.format(
               "refused to write %d bytes of guest data at host offset 0x%x, which holds metadata",

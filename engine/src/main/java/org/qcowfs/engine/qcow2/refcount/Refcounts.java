@@ -108,7 +108,7 @@ public final class Refcounts {
   }
 
   private ImageException unusable(int index, String wrong, long entry) {
-    return ImageException.corrupt(
+    return ImageException.unsafe(
         file.path(),
         "refcount table entry "
             + index
@@ -131,17 +131,25 @@ public final class Refcounts {
   private void setCount(long cluster, long value) throws ImageException {
     BlockSlice slice = slice(cluster);
     if (slice == null) {
-      throw ImageException.corrupt(
-          file.path(),
-          String.format(
-              "host offset 0x%x is in use, and no refcount block describes it",
-              cluster << geometry.clusterBits()));
+      throw undescribed(cluster);
     }
     width.set(slice.bytes, (int) (cluster % countsPerSlice), value);
+    markDirty(slice);
+  }
+
+  private void markDirty(BlockSlice slice) {
     if (!slice.dirty) {
       slice.dirty = true;
       dirty.add(slice);
     }
+  }
+
+  private ImageException undescribed(long cluster) {
+    return ImageException.unsafe(
+        file.path(),
+        String.format(
+            "host offset 0x%x is in use, and no refcount block describes it",
+            cluster << geometry.clusterBits()));
   }
 
   /** The slice with a cluster's count, or null where there is no block. */
@@ -201,7 +209,7 @@ public final class Refcounts {
         if (first / countsPerBlock >= table.length) {
           return 0;
         }
-        makeBlock(first);
+        makeBlock(first, first);
       }
       if (count(first) == 0) {
         break;
@@ -277,7 +285,13 @@ public final class Refcounts {
         if ((first + run) / countsPerBlock >= table.length) {
           return 0;
         }
-        makeBlock(first + run);
+        // The block must not lie in the middle of the run: it takes the run's first cluster.
+        makeBlock(first + run, first);
+        if (run > 0) {
+          first++;
+          run--;
+          continue;
+        }
       }
       if (count(first + run) == 0) {
         run++;
@@ -290,11 +304,25 @@ public final class Refcounts {
     return first << geometry.clusterBits();
   }
 
+  /**
+   * As {@link #allocateAdjacent}, behind everything the file ever held: what is there reads as
+   * zeroes.
+   */
+  public long allocateFresh(long clusters) throws ImageException {
+    long before = hint;
+    hint = Math.max(hint, space.end() >>> geometry.clusterBits());
+    try {
+      return allocateAdjacent(clusters);
+    } finally {
+      hint = before;
+    }
+  }
+
   private void take(long first, long clusters) throws ImageException {
     long hostOffset = first << geometry.clusterBits();
     long length = clusters << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, length)) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "the refcount of host offset 0x%x is 0, but metadata is there; repair the image"
@@ -314,43 +342,74 @@ public final class Refcounts {
    *     if it would fall below zero; counts before that cluster are then changed
    */
   public void change(long hostOffset, long length, int change) throws ImageException {
-    long last = hostOffset + length - 1 >>> geometry.clusterBits();
-    for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
-      long old = count(cluster);
-      if (change < 0 && old == 0) {
-        throw ImageException.corrupt(
-            file.path(),
-            String.format(
-                "the refcount of host offset 0x%x is 0, but the cluster was in use",
-                cluster << geometry.clusterBits()));
-      }
-      if (change > 0 && old == width.max()) {
-        throw new ImageException(
-            ErrorKind.NO_SPACE,
-            file.path(),
-            String.format(
-                "the refcount of host offset 0x%x is %s, the most that %d bits hold",
-                cluster << geometry.clusterBits(), Long.toUnsignedString(old), 1 << width.order()));
-      }
-      setCount(cluster, old + change);
-      if (old + change == 0) {
-        hint = Math.min(hint, cluster);
-        if (openByte >>> geometry.clusterBits() == cluster) {
-          openByte = 0; // the cluster is somebody else's next
+    long end = (hostOffset + length - 1 >>> geometry.clusterBits()) + 1;
+    for (long cluster = hostOffset >>> geometry.clusterBits(); cluster < end; ) {
+      BlockSlice slice = slice(cluster);
+      int from = (int) (cluster % countsPerSlice);
+      int to = (int) Math.min(countsPerSlice, from + end - cluster);
+      for (int i = from; i < to; i++) {
+        long old = slice == null ? 0 : width.get(slice.bytes, i);
+        checkChange(cluster + i - from, old, change);
+        if (slice == null) {
+          throw undescribed(cluster);
+        }
+        width.set(slice.bytes, i, old + change);
+        markDirty(slice);
+        if (old + change == 0) {
+          hint = Math.min(hint, cluster + i - from);
+          if (openByte >>> geometry.clusterBits() == cluster + i - from) {
+            openByte = 0; // the cluster is somebody else's next
+          }
         }
       }
+      cluster += to - from;
+    }
+  }
+
+  private void checkChange(long cluster, long old, int change) throws ImageException {
+    if (change < 0 && old == 0) {
+      throw ImageException.unsafe(
+          file.path(),
+          String.format(
+              "the refcount of host offset 0x%x is 0, but the cluster was in use",
+              cluster << geometry.clusterBits()));
+    }
+    if (change > 0 && old == width.max()) {
+      throw new ImageException(
+          ErrorKind.NO_SPACE,
+          file.path(),
+          String.format(
+              "the refcount of host offset 0x%x is %s, the most that %d bits hold",
+              cluster << geometry.clusterBits(), Long.toUnsignedString(old), 1 << width.order()));
     }
   }
 
   /**
-   * Makes the block that describes {@code cluster}, in the first cluster it describes itself that
-   * can hold it.
+   * How far the clusters from {@code hostOffset} on are all free, or all in use.
+   *
+   * @param end where to stop looking
+   * @return the host offset of the first that is not, or {@code end}
    */
-  private void makeBlock(long cluster) throws ImageException {
+  public long endOfRun(long hostOffset, long end, boolean free) throws ImageException {
+    long last = end - 1 >>> geometry.clusterBits();
+    for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
+      if (count(cluster) == 0 != free) {
+        return cluster << geometry.clusterBits();
+      }
+    }
+    return end;
+  }
+
+  /**
+   * Makes the block that describes {@code cluster}.
+   *
+   * @param place the cluster it is put in: {@code cluster} itself, or a free one that has a block
+   */
+  private void makeBlock(long cluster, long place) throws ImageException {
     long index = cluster / countsPerBlock;
-    long hostOffset = cluster << geometry.clusterBits();
+    long hostOffset = place << geometry.clusterBits();
     if (metadata.overlaps(hostOffset, geometry.clusterSize())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"
@@ -367,7 +426,7 @@ public final class Refcounts {
     metadata.add(hostOffset, geometry.clusterSize());
     table[(int) index] = hostOffset;
     dirtyTable.set((int) index * 8 / TABLE_SECTOR);
-    setCount(cluster, 1);
+    setCount(place, 1);
   }
 
   /**
@@ -398,7 +457,7 @@ public final class Refcounts {
     long start = first << geometry.clusterBits();
     long total = blocks + clusters;
     if (metadata.overlaps(start, total << geometry.clusterBits())) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "no refcount block describes host offset 0x%x, but metadata is there; repair the"
@@ -512,12 +571,7 @@ public final class Refcounts {
   /** Ends a flush: what it took is in the file, or, if it failed, must be taken again. */
   public void flushed(boolean success) {
     if (!success) {
-      for (BlockSlice slice : inFlush) {
-        if (!slice.dirty) {
-          slice.dirty = true;
-          dirty.add(slice);
-        }
-      }
+      inFlush.forEach(this::markDirty);
       dirtyTable.or(tableInFlush);
     }
     inFlush.clear();

@@ -225,7 +225,7 @@ final class ActiveTables {
     for (int done = 0; done < clusterSize; done += buffer.capacity()) {
       int got = file.read(oldTable + done, buffer, 0, buffer.capacity());
       if (got < buffer.capacity()) {
-        throw ImageException.corrupt(
+        throw ImageException.unsafe(
             file.path(),
             String.format("L2 table at host offset 0x%x is past the end of the file", oldTable));
       }
@@ -257,9 +257,7 @@ final class ActiveTables {
       List<Slice> dirty, List<Slice> inFlush, ByteBuffer copy, Refcounts.Sink sink) {
     for (Slice slice : dirty) {
       copy.clear();
-      for (int i = 0; i < slice.count(); i++) {
-        copy.putLong(slice.word(i));
-      }
+      slice.copyTo(copy);
       sink.accept(slice.hostOffset(), copy.flip());
       slice.setDirty(false);
     }

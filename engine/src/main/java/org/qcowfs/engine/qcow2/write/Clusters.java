@@ -94,7 +94,7 @@ final class Clusters {
   /** An entry that reads would refuse is not written through either. */
   void checkEntry(long word, long guestOffset) throws ImageException {
     if (!isSound(word)) {
-      throw ImageException.corrupt(
+      throw ImageException.unsafe(
           file.path(),
           String.format(
               "L2 entry of guest offset 0x%x is 0x%x, not writable; repair the image",
@@ -229,7 +229,7 @@ final class Clusters {
         }
         long old = entry & Geometry.OFFSET_MASK;
         if ((entry & Geometry.L1_RESERVED) != 0 || geometry.inCluster(old) != 0) {
-          throw ImageException.corrupt(
+          throw ImageException.unsafe(
               file.path(),
               String.format(
                   "L1 entry of guest offset 0x%x is 0x%x, not writable; repair the image",

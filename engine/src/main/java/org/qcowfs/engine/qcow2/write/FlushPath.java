@@ -86,6 +86,7 @@ final class FlushPath {
   private volatile long covered;
 
   private volatile boolean failed;
+  private volatile boolean corrupt;
 
   FlushPath(
       HostFile file,
@@ -108,17 +109,33 @@ final class FlushPath {
   }
 
   /**
-   * Refuses to go on after a failed sync.
+   * Refuses to go on after a failed sync, or in an image that turned out to be corrupt.
    *
    * @throws ImageException kind {@code FAILED}
    */
   void checkState() throws ImageException {
+    if (corrupt) {
+      throw new ImageException(
+          ErrorKind.FAILED,
+          file.path(),
+          "the image is corrupt and takes no more writes; repair it with 'qcowfs check -r all'");
+    }
     if (failed) {
       throw new ImageException(
           ErrorKind.FAILED,
           file.path(),
           "an earlier flush failed: the image takes no more writes until it is opened again");
     }
+  }
+
+  /** The image takes no more writes, because its metadata contradicts itself. */
+  void refuseCorrupt() {
+    corrupt = true;
+    failed = true;
+  }
+
+  boolean isCorrupt() {
+    return corrupt;
   }
 
   /** The image takes no more writes. */

@@ -91,20 +91,14 @@ final class PendingFrees {
   private void giveBack(long hostOffset, long length) throws ImageException {
     long size = geometry.clusterSize();
     long end = hostOffset + length + size - 1 & -size;
-    long freeFrom = -1;
-    for (long at = hostOffset & -size; at < end; at += size) {
-      refcounts.change(at, size, -1);
-      boolean free = refcounts.get(at) == 0;
-      if (free && freeFrom < 0) {
-        freeFrom = at;
-      }
-      if (!free && freeFrom >= 0) {
+    long start = hostOffset & -size;
+    refcounts.change(start, end - start, -1);
+    for (long at = start; at < end; ) {
+      long freeFrom = refcounts.endOfRun(at, end, false);
+      at = refcounts.endOfRun(freeFrom, end, true);
+      if (at > freeFrom) {
         punch(freeFrom, at - freeFrom);
-        freeFrom = -1;
       }
-    }
-    if (freeFrom >= 0) {
-      punch(freeFrom, end - freeFrom);
     }
   }
 

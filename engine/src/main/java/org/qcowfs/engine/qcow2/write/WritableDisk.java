@@ -10,6 +10,7 @@ import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
+import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 import org.qcowfs.engine.qcow2.mapping.L2Decoder;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
@@ -172,7 +173,11 @@ public final class WritableDisk {
       throws ImageException {
     if (length > 0) {
       prepare();
-      writePath.write(guestOffset, src, position, length);
+      try {
+        writePath.write(guestOffset, src, position, length);
+      } catch (ImageException e) {
+        throw stopped(e);
+      }
     }
   }
 
@@ -180,7 +185,11 @@ public final class WritableDisk {
   public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
     if (length > 0) {
       prepare();
-      zeroPath.zero(guestOffset, length, unmap);
+      try {
+        zeroPath.zero(guestOffset, length, unmap);
+      } catch (ImageException e) {
+        throw stopped(e);
+      }
     }
   }
 
@@ -195,7 +204,11 @@ public final class WritableDisk {
   public void allocate(long guestOffset, long length) throws ImageException {
     if (length > 0) {
       prepare();
-      reservePath.reserve(guestOffset, length);
+      try {
+        reservePath.reserve(guestOffset, length);
+      } catch (ImageException e) {
+        throw stopped(e);
+      }
     }
   }
 
@@ -207,19 +220,31 @@ public final class WritableDisk {
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#createSnapshot}. */
   public SnapshotInfo createSnapshot(String name) throws ImageException {
     prepare();
-    return snapshots.create(name);
+    try {
+      return snapshots.create(name);
+    } catch (ImageException e) {
+      throw stopped(e);
+    }
   }
 
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#deleteSnapshot}. */
   public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
     prepare();
-    snapshots.delete(snapshot);
+    try {
+      snapshots.delete(snapshot);
+    } catch (ImageException e) {
+      throw stopped(e);
+    }
   }
 
   /** As {@link org.qcowfs.engine.layer.Snapshotted.Writable#applySnapshot}. */
   public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
     prepare();
-    snapshots.apply(snapshot);
+    try {
+      snapshots.apply(snapshot);
+    } catch (ImageException e) {
+      throw stopped(e);
+    }
   }
 
   /** As {@link org.qcowfs.engine.layer.WritableLayer#flush}. */
@@ -243,6 +268,41 @@ public final class WritableDisk {
       }
     } while (refcounts.isDirty() || tables.isDirty() || !frees.isEmpty());
     space.trim();
+  }
+
+  /**
+   * After a failed change: where it met metadata that makes writing unsafe, what was written before
+   * is made durable, the header is marked corrupt as QEMU does, and nothing is written any more.
+   */
+  private ImageException stopped(ImageException failure) {
+    if (!failure.isUnsafe() || flushPath.isCorrupt()) {
+      return failure;
+    }
+    try {
+      flushPath.flush();
+      flushPath.lock().lock();
+      try {
+        flushPath.checkState();
+        flushPath.refuseCorrupt();
+        markCorrupt();
+      } finally {
+        flushPath.lock().unlock();
+      }
+    } catch (ImageException e) {
+      flushPath.refuseCorrupt();
+      failure.addSuppressed(e);
+    }
+    return failure;
+  }
+
+  /** Version 2 has no such mark. */
+  private void markCorrupt() throws ImageException {
+    if (header.version() >= 3) {
+      DataBuffer field = DataBuffer.allocate(8, 8);
+      field.bytes().putLong(0, header.incompatible() | IncompatibleFeature.CORRUPT.mask());
+      file.write(72, field, 0, 8);
+      file.sync();
+    }
   }
 
   /** Before each change: the state allows it, and rule W6 has been kept. */

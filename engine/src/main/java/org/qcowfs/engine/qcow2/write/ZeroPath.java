@@ -85,7 +85,8 @@ final class ZeroPath {
       long part = Math.min(end - at, clusterSize - geometry.inCluster(at));
       boolean toDiskEnd = at + part == header.size();
       if (geometry.inCluster(at) == 0 && (part == clusterSize || toDiskEnd)) {
-        zeroCluster(at, part, unmap);
+        long alike = Math.min(mapping.length(), end - at) >>> geometry.clusterBits();
+        part = Math.min(end - at, zeroClusters(at, Math.max(1, alike), unmap));
       } else if (!visible.readsAsZero(at, part)) {
         zeroPart(at, part);
       }
@@ -98,46 +99,70 @@ final class ZeroPath {
         || mapping.kind() == Mapping.Kind.ZERO && !mapping.hasHostOffset();
   }
 
-  /** Zeroes a whole cluster by its entry where the format can say so. */
-  private void zeroCluster(long guestOffset, long part, boolean unmap) throws ImageException {
+  /**
+   * Zeroes whole clusters by their entries where the format can say so.
+   *
+   * @param most clusters from {@code guestOffset} on, at least 1; the disk may end in the last
+   * @return bytes zeroed, by whole clusters: as many as one slice has, at least one
+   */
+  private long zeroClusters(long guestOffset, long most, boolean unmap) throws ImageException {
     if (header.version() < 3 && hasBacking || externalData && header.dataFileRaw()) {
-      writeZeroes(guestOffset, part);
-      return;
+      writeZeroes(guestOffset, Math.min(clusterSize, header.size() - guestOffset));
+      return clusterSize;
     }
     clusters.ownL2Table(guestOffset);
-    Slice before = clusters.slice(guestOffset);
-    int i = tables.wordIndex(guestOffset);
-    long old = before.word(i);
-    clusters.checkEntry(old, guestOffset);
-    boolean own =
-        (old & (Geometry.COPIED | Geometry.COMPRESSED)) == Geometry.COPIED && clusters.hasHost(old);
-    if (externalData && own) {
+    int first = tables.wordIndex(guestOffset);
+    if (externalData) {
       // The entry keeps its place in the data file, so the bytes there can go at once.
-      zeroData(old & Geometry.OFFSET_MASK, part, unmap);
+      long old = clusters.slice(guestOffset).word(first);
+      clusters.checkEntry(old, guestOffset);
+      if (isOwn(old)) {
+        long part = Math.min(clusterSize, header.size() - guestOffset);
+        zeroData(old & Geometry.OFFSET_MASK, part, unmap);
+      }
+      most = 1;
     }
-    boolean keepHost = own && (externalData || !unmap) && header.version() >= 3;
+    int step = 1 << geometry.l2EntryWordBits();
+    long done = 0;
     metadataLock.lock();
     try {
       Slice slice = tables.l2SliceAt(guestOffset);
-      long kept = keepHost ? old & Geometry.OFFSET_MASK | Geometry.COPIED : 0;
-      if (geometry.extendedL2()) {
-        long bitmap = hasBacking || keepHost ? -1L << Geometry.SUBCLUSTERS : 0;
-        if (old == kept && slice.word(i + 1) == bitmap) {
-          return;
-        }
-        tables.setEntry(slice, i, kept, bitmap);
-      } else {
-        long now = hasBacking || keepHost ? kept | Geometry.ZERO : 0;
-        if (old == now || old == 0 && !hasBacking) {
-          return;
-        }
-        tables.setWord(slice, i, now);
-      }
-      if (!keepHost) {
-        clusters.letGo(old);
+      for (int i = first; done < most && i < slice.count(); i += step) {
+        clusters.checkEntry(slice.word(i), guestOffset + (done << geometry.clusterBits()));
+        zeroEntry(slice, i, unmap);
+        done++;
       }
     } finally {
       metadataLock.unlock();
+    }
+    return done << geometry.clusterBits();
+  }
+
+  private boolean isOwn(long word) {
+    return (word & (Geometry.COPIED | Geometry.COMPRESSED)) == Geometry.COPIED
+        && clusters.hasHost(word);
+  }
+
+  /** The caller holds the metadata lock. */
+  private void zeroEntry(Slice slice, int i, boolean unmap) {
+    long old = slice.word(i);
+    boolean keepHost = isOwn(old) && (externalData || !unmap) && header.version() >= 3;
+    long kept = keepHost ? old & Geometry.OFFSET_MASK | Geometry.COPIED : 0;
+    if (geometry.extendedL2()) {
+      long bitmap = hasBacking || keepHost ? -1L << Geometry.SUBCLUSTERS : 0;
+      if (old == kept && slice.word(i + 1) == bitmap) {
+        return;
+      }
+      tables.setEntry(slice, i, kept, bitmap);
+    } else {
+      long now = hasBacking || keepHost ? kept | Geometry.ZERO : 0;
+      if (old == now || old == 0 && !hasBacking) {
+        return;
+      }
+      tables.setWord(slice, i, now);
+    }
+    if (!keepHost) {
+      clusters.letGo(old);
     }
   }
 

@@ -21,11 +21,14 @@
  *       org.qcowfs.engine.qcow2.write.PendingFrees}).
  *   <li>W3: COPIED is set exactly when the refcount is 1.
  *   <li>W4: header pointers change in one write of one sector, after what they point to is durable.
- *   <li>W5: refcounts are never lazy, so the dirty bit is never set; a dirty image is refused.
+ *   <li>W5: refcounts are never lazy, so the dirty bit is never set; a dirty image is repaired
+ *       before it is written to.
  *   <li>W6: unknown autoclear bits are cleared, durably, before the first write.
  *   <li>W7: after a failed sync nothing more is written: the state is FAILED, reads go on.
  *   <li>W8: no write without an overlap check ({@link
- *       org.qcowfs.engine.qcow2.refcount.MetadataMap}).
+ *       org.qcowfs.engine.qcow2.refcount.MetadataMap}). What it refuses, and an entry that must not
+ *       be written through, makes the image corrupt: it is marked so, the state is FAILED, reads go
+ *       on.
  * </ul>
  *
  * Lock order: {@link org.qcowfs.engine.qcow2.write.RangeLocks} (one range per operation), then the

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.PosixHostFile;
 
@@ -53,14 +54,57 @@ final class CheckOracle {
   private static final String MORE = "ERROR and more";
 
   static Answer qemu(Path image, Path scratch) {
+    return qemu(image, scratch, List.of());
+  }
+
+  /** What is left after {@code qemu-img check -r all} has changed the image. */
+  static Answer repairedByQemu(Path image, Path scratch) {
+    qemu(image, scratch, List.of("-r", "all"));
+    return qemu(image, scratch, List.of());
+  }
+
+  /** The disk as QEMU reads it, zeroes where it cannot; null if it cannot open the image. */
+  static byte @Nullable [] salvaged(Path image, Path scratch) throws IOException {
+    Path raw = scratch.resolve("salvaged.raw");
+    Files.deleteIfExists(raw);
+    List<String> command =
+        List.of(
+            "qemu-img",
+            "convert",
+            "--salvage",
+            "-f",
+            "qcow2",
+            "-O",
+            "raw",
+            image.toString(),
+            raw.toString());
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    try {
+      if (!process.waitFor(60, TimeUnit.SECONDS)) {
+        process.destroyForcibly().waitFor();
+        return null;
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+    return process.exitValue() == 0 && Files.size(raw) <= DiskContent.MOST
+        ? Files.readAllBytes(raw)
+        : null;
+  }
+
+  private static Answer qemu(Path image, Path scratch, List<String> repair) {
     try {
       File err = scratch.resolve("stderr").toFile();
       File out = scratch.resolve("stdout").toFile();
-      Process process =
-          new ProcessBuilder("qemu-img", "check", "--output=json", "-f", "qcow2", image.toString())
-              .redirectOutput(out)
-              .redirectError(err)
-              .start();
+      List<String> command = new ArrayList<>(List.of("qemu-img", "check", "--output=json"));
+      command.addAll(repair);
+      command.addAll(List.of("-f", "qcow2", image.toString()));
+      Process process = new ProcessBuilder(command).redirectOutput(out).redirectError(err).start();
       if (!process.waitFor(8, TimeUnit.SECONDS)) {
         process.destroyForcibly().waitFor();
         return new Answer(-1, "", Set.of(), "no answer");

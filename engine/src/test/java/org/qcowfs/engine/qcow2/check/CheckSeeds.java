@@ -41,7 +41,7 @@ final class CheckSeeds {
     return image;
   }
 
-  private static void run(String... command) {
+  static void run(String... command) {
     try {
       Process process =
           new ProcessBuilder(command)

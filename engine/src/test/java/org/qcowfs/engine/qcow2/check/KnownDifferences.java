@@ -46,6 +46,7 @@ final class KnownDifferences {
   /** QEMU opens the backing and the data file first; a check needs neither. */
   private static boolean opensOtherFiles(String message) {
     return message.contains("Could not open backing file")
+        || message.contains("driver requires a file name")
         || message.contains("'file' driver requires")
         || message.matches(".*Could not open '[^']*': Could not open .*");
   }
