@@ -84,7 +84,11 @@ public final class Main {
     return 0;
   }
 
-  private static int help(String name, Console console) throws UsageException {
+  private static int help(String name, Console console) throws IOException, UsageException {
+    if (name.equals("qemu-img")) {
+      Help.qemuImg(console.out());
+      return 0;
+    }
     Help.print(command(name).spec(), console);
     return 0;
   }

@@ -1,7 +1,9 @@
 package org.qcowfs.cli.help;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.program.Console;
 import org.qcowfs.cli.program.ProgramName;
@@ -41,6 +43,17 @@ public final class Help {
     CommandLine line = new CommandLine(command);
     program.addSubcommand(command.name(), line);
     print(line, console);
+  }
+
+  /** Writes what is different from qemu-img. */
+  public static void qemuImg(Appendable out) throws IOException {
+    try (InputStream in = Help.class.getResourceAsStream("qemu-img.txt")) {
+      if (in == null) {
+        throw new IllegalStateException("the program's own text is missing");
+      }
+      out.append("Options, texts, JSON and exit codes are those of qemu-img 7.2, but:\n\n");
+      out.append(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+    }
   }
 
   /** Writes the completion script for bash and zsh. */

@@ -6,7 +6,9 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
@@ -71,25 +73,39 @@ final class Explainer {
     }
   }
 
-  /** Guest ranges of one disk, by kind; neighbours are joined. */
+  /** Guest ranges of one disk, by kind. */
   private static final class Ranges {
-    private final Map<Kind, List<Explanation.Range>> byKind = new EnumMap<>(Kind.class);
-    private final Map<Kind, Long> more = new EnumMap<>(Kind.class);
+    private final Map<Kind, TreeMap<Long, Long>> byKind = new EnumMap<>(Kind.class);
 
     void add(Kind kind, long start, long length) {
-      List<Explanation.Range> ranges = byKind.computeIfAbsent(kind, k -> new ArrayList<>());
-      int last = ranges.size() - 1;
-      if (last >= 0 && start <= ranges.get(last).start() + ranges.get(last).length()) {
-        Explanation.Range joined = ranges.get(last);
-        long end = Math.max(joined.start() + joined.length(), start + length);
-        if (start >= joined.start()) {
-          ranges.set(last, new Explanation.Range(joined.start(), end - joined.start()));
-        }
-      } else if (ranges.size() < MOST_RANGES) {
-        ranges.add(new Explanation.Range(start, length));
-      } else {
-        more.merge(kind, 1L, Long::sum);
+      TreeMap<Long, Long> ranges = byKind.computeIfAbsent(kind, k -> new TreeMap<>());
+      if (ranges.size() < MOST_CLUSTERS || ranges.containsKey(start)) {
+        ranges.merge(start, length, Math::max);
       }
+    }
+
+    /** The ranges of a kind in order, neighbours joined; null if there is none. */
+    Explanation.@Nullable Affected affected(String snapshot, Kind kind) {
+      TreeMap<Long, Long> ranges = byKind.get(kind);
+      if (ranges == null) {
+        return null;
+      }
+      List<Explanation.Range> joined = new ArrayList<>();
+      for (Map.Entry<Long, Long> range : ranges.entrySet()) {
+        int last = joined.size() - 1;
+        long start = range.getKey();
+        long length = range.getValue();
+        if (last >= 0 && start <= joined.get(last).start() + joined.get(last).length()) {
+          long first = joined.get(last).start();
+          long end = Math.max(first + joined.get(last).length(), start + length);
+          joined.set(last, new Explanation.Range(first, end - first));
+        } else {
+          joined.add(new Explanation.Range(start, length));
+        }
+      }
+      int told = Math.min(MOST_RANGES, joined.size());
+      return new Explanation.Affected(
+          snapshot, List.copyOf(joined.subList(0, told)), joined.size() - told);
     }
   }
 
@@ -120,10 +136,9 @@ final class Explainer {
       List<Explanation.Affected> affected = new ArrayList<>();
       disks.forEach(
           (snapshot, ranges) -> {
-            List<Explanation.Range> found = ranges.byKind.get(kind);
+            Explanation.Affected found = ranges.affected(snapshot, kind);
             if (found != null) {
-              affected.add(
-                  new Explanation.Affected(snapshot, found, ranges.more.getOrDefault(kind, 0L)));
+              affected.add(found);
             }
           });
       explanations.add(new Explanation(cause(kind), count.getValue(), affected));

@@ -114,9 +114,10 @@ final class Rebuild {
     return Math.max(oldLength, made().end() << geometry.clusterBits());
   }
 
-  /** The host offset from which on it is written. */
-  long firstWritten() {
-    return Math.min(firstWritten, oldLength);
+  /** Where it is written. */
+  UndoFile.Append written() {
+    return new UndoFile.Append(
+        Math.min(firstWritten, oldLength), made().end() << geometry.clusterBits());
   }
 
   /** What was planned, one line each. */

@@ -156,7 +156,7 @@ public final class Repair {
       return new Outcome(before, before, null, actions);
     }
     Rebuilt rebuilt = new Rebuilt(rebuild, before);
-    plan.run(file, List.of(header()), rebuild.firstWritten(), rebuilt);
+    plan.run(file, List.of(header()), rebuild.written(), rebuilt);
     CheckResult after = rebuilt.after;
     return after == null
         ? Outcome.refused(
@@ -229,7 +229,7 @@ public final class Repair {
     plan.run(
         file,
         ranges,
-        file.length(),
+        new UndoFile.Append(0, 0),
         () -> {
           if (HeaderSwitch.foreign(checker.header())) {
             HeaderSwitch.write(file, checker.header(), false);
@@ -262,7 +262,10 @@ public final class Repair {
     }
     if (!plan.dryRun()) {
       plan.run(
-          file, List.of(header()), file.length(), () -> HeaderSwitch.write(file, header, clean));
+          file,
+          List.of(header()),
+          new UndoFile.Append(0, 0),
+          () -> HeaderSwitch.write(file, header, clean));
     }
     return new Outcome(now, now, null, actions);
   }

@@ -31,10 +31,8 @@ public record RepairPlan(Repair.Scope scope, boolean dryRun, @Nullable Backup ba
     void run() throws ImageException;
   }
 
-  /**
-   * Runs a change that overwrites {@code ranges}, and beyond them writes from {@code append} on.
-   */
-  void run(HostFile image, List<UndoFile.Range> ranges, long append, Change change)
+  /** Runs a change that overwrites {@code ranges}, and beside them writes in {@code append}. */
+  void run(HostFile image, List<UndoFile.Range> ranges, UndoFile.Append append, Change change)
       throws ImageException {
     if (backup == null) {
       change.run();

@@ -17,18 +17,18 @@ import org.qcowfs.engine.host.HostFile;
  * What a repair changes in place, as it was before, and how to know the image after the repair.
  *
  * <pre>
- *   file     --> magic, ranges u32, append u64, length before u64, range*, [end]
+ *   file     --> magic, ranges u32, append u64, appended to u64, length before u64, range*, [end]
  *   range    --> host offset u64, length u32, the bytes before
  *   end      --> length after u64, SHA-256 of the image after: the ranges in order, and all from
- *                "append" to the length after
+ *                "append" to "appended to"
  * </pre>
  *
  * All of it is big-endian. The end is written when the repair is done; without it the image may be
  * in any state a crash leaves, each of which is good, and nothing is put back.
  */
 final class UndoFile {
-  private static final byte[] MAGIC = "QCFSUND1".getBytes(StandardCharsets.US_ASCII);
-  private static final int HEAD_BYTES = 28;
+  private static final byte[] MAGIC = "QCFSUND2".getBytes(StandardCharsets.US_ASCII);
+  private static final int HEAD_BYTES = 36;
   private static final int RANGE_BYTES = 12;
   private static final int END_BYTES = 40;
   private static final int PIECE = 1 << 20;
@@ -38,14 +38,17 @@ final class UndoFile {
 
   private final HostFile image;
   private final List<Range> ranges;
-  private final long append;
+  private final Append append;
   private final long lengthBefore;
   private final DataBuffer piece = DataBuffer.allocate(PIECE);
 
   /** A range of the image that is changed in place. */
   record Range(long hostOffset, int length) {}
 
-  private UndoFile(HostFile image, List<Range> ranges, long append, long lengthBefore) {
+  /** The host offsets between which the repair writes where nothing was. */
+  record Append(long from, long to) {}
+
+  private UndoFile(HostFile image, List<Range> ranges, Append append, long lengthBefore) {
     this.image = image;
     this.ranges = ranges;
     this.append = append;
@@ -55,14 +58,14 @@ final class UndoFile {
   /**
    * Saves ranges before they are changed, durably.
    *
-   * @param append the host offset from which on the repair writes where nothing was
+   * @param append where the repair writes beside them
    */
-  static UndoFile save(HostFile image, HostFile undo, List<Range> ranges, long append)
+  static UndoFile save(HostFile image, HostFile undo, List<Range> ranges, Append append)
       throws ImageException {
     UndoFile saved = new UndoFile(image, ranges, append, image.length());
     DataBuffer head = DataBuffer.allocate(HEAD_BYTES, 8);
     head.bytes().put(0, MAGIC).putInt(8, ranges.size());
-    head.bytes().putLong(12, append).putLong(20, saved.lengthBefore);
+    head.bytes().putLong(12, append.from).putLong(20, append.to).putLong(28, saved.lengthBefore);
     undo.write(0, head, 0, HEAD_BYTES);
     long at = HEAD_BYTES;
     DataBuffer buffer = DataBuffer.allocate(MOST_RANGE_BYTES);
@@ -80,7 +83,7 @@ final class UndoFile {
   /** Notes what the image is like after the repair. */
   void finish(HostFile undo) throws ImageException {
     DataBuffer end = DataBuffer.allocate(END_BYTES, 8);
-    end.bytes().putLong(0, image.length()).put(8, digest(image.length()));
+    end.bytes().putLong(0, image.length()).put(8, digest());
     undo.write(undo.length(), end, 0, END_BYTES);
     undo.sync();
   }
@@ -115,7 +118,11 @@ final class UndoFile {
       at += RANGE_BYTES + length;
     }
     UndoFile saved =
-        new UndoFile(image, ranges, head.bytes().getLong(12), head.bytes().getLong(20));
+        new UndoFile(
+            image,
+            ranges,
+            new Append(head.bytes().getLong(12), head.bytes().getLong(20)),
+            head.bytes().getLong(28));
     saved.verify(undo, at);
     DataBuffer buffer = DataBuffer.allocate(MOST_RANGE_BYTES);
     for (int i = 0; i < count; i++) {
@@ -138,8 +145,7 @@ final class UndoFile {
     }
     byte[] expected = new byte[32];
     end.bytes().get(8, expected);
-    if (image.length() != end.bytes().getLong(0)
-        || !Arrays.equals(expected, digest(image.length()))) {
+    if (image.length() != end.bytes().getLong(0) || !Arrays.equals(expected, digest())) {
       throw refused(
           undo,
           "'"
@@ -149,7 +155,7 @@ final class UndoFile {
     }
   }
 
-  private byte[] digest(long length) throws ImageException {
+  private byte[] digest() throws ImageException {
     MessageDigest digest;
     try {
       digest = MessageDigest.getInstance("SHA-256");
@@ -159,7 +165,7 @@ final class UndoFile {
     for (Range range : ranges) {
       update(digest, range.hostOffset, range.hostOffset + range.length);
     }
-    update(digest, append, length);
+    update(digest, append.from, Math.min(append.to, image.length()));
     return digest.digest();
   }
 
