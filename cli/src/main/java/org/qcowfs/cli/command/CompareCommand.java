@@ -98,12 +98,12 @@ public final class CompareCommand implements Command {
       ParseResult line, Image one, Image other, OutputFormat output, Console console)
       throws IOException {
     boolean quiet = Options.has(line, "--quiet");
-    ProgressLine progress = new ProgressLine(console.out(), Options.has(line, "-p") && !quiet);
-    Compare compare = new Compare(one, other, progress::show);
-    try {
+    boolean shown = Options.has(line, "-p") && !quiet;
+    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal()) {
+      Compare compare = new Compare(one, other, progress);
       return Options.has(line, "--all")
           ? all(compare, output, quiet, console)
-          : first(compare, one, other, Options.has(line, "-s"), quiet, progress, console);
+          : first(compare, one, other, Options.has(line, "-s"), quiet, console);
     } catch (Compare.ReadFault e) {
       String path = (e.isFirst() ? one : other).path(0);
       console.error(
@@ -121,19 +121,12 @@ public final class CompareCommand implements Command {
   }
 
   private static int first(
-      Compare compare,
-      Image one,
-      Image other,
-      boolean strict,
-      boolean quiet,
-      ProgressLine progress,
-      Console console)
+      Compare compare, Image one, Image other, boolean strict, boolean quiet, Console console)
       throws IOException, Compare.ReadFault {
     boolean sameSize = one.size() == other.size();
     if (strict && !sameSize) {
       return say(console, quiet, "Strict mode: Image size mismatch!", DIFFERENT);
     }
-    progress.show(0);
     long status = strict ? statusMismatch(one, other) : Long.MAX_VALUE;
     Compare.Difference difference = compare.next(0);
     long content = difference == null ? Long.MAX_VALUE : difference.start();
@@ -152,10 +145,8 @@ public final class CompareCommand implements Command {
     } else if (difference != null) {
       code = say(console, quiet, "Content mismatch at offset " + content + "!", DIFFERENT);
     } else {
-      progress.show(100);
       code = say(console, quiet, "Images are identical.", 0);
     }
-    progress.close();
     return code;
   }
 

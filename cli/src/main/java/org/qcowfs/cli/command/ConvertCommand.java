@@ -124,22 +124,18 @@ public final class ConvertCommand implements Command {
   private static void copy(
       Convert convert, ParseResult line, Image target, boolean durable, Console console)
       throws IOException, CommandException, InterruptedException {
-    ProgressLine progress =
-        new ProgressLine(console.out(), Options.has(line, "-p") && !Options.has(line, "--quiet"));
+    boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");
     Interrupt interrupt = Interrupt.install();
-    try {
-      convert.progress(progress::show).cancel(interrupt::happened).to(target);
+    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal()) {
+      convert.progress(progress).cancel(interrupt::happened).to(target);
       if (durable) {
         target.flush();
       }
-      progress.close();
     } catch (ImageException e) {
-      progress.close();
       throw e.kind() == ErrorKind.OUT_OF_BOUNDS
           ? new CommandException(e.detail(), e) // found before anything was written
           : new CommandException(e.getMessage() + incomplete(target), e);
     } catch (CancellationException e) {
-      progress.close();
       throw new CommandException("interrupted" + incomplete(target), e);
     } finally {
       interrupt.remove();

@@ -79,7 +79,7 @@ final class ConvertSpec {
                 "-S"))
         .addOption(Options.value("COUNT", "Most threads at work, 1 to 16 (default: 8).", "-m"))
         .addOption(Options.flag("Write in any order.", "-W"))
-        .addOption(Options.flag("Let the host copy where it can.", "-C"))
+        .addOption(Options.flag("Accepted as qemu-img does; copies as without it.", "-C"))
         .addOption(Options.value("RATE", "Most bytes a second.", "-r"))
         .addOption(Options.flag("Show progress.", "-p"))
         .addOption(Options.flag("Print nothing but errors.", "-q", "--quiet"));

@@ -32,15 +32,7 @@ public final class ProgressLine implements Progress, AutoCloseable {
 
   @Override
   public void at(long done, long total) {
-    show(100.0 * done / total);
-  }
-
-  /**
-   * As {@link #at}, from any thread.
-   *
-   * @param now percent
-   */
-  public synchronized void show(double now) {
+    double now = 100.0 * done / total;
     percent = now;
     if (shown && (now - last >= STEP || now >= 100 && last < 100)) {
       last = now;

@@ -1,8 +1,8 @@
 package org.qcowfs.engine.convert;
 
-import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.change.Progress;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.layer.Mapping;
@@ -59,16 +59,16 @@ public final class Compare {
   private final Image one;
   private final Image other;
   private final long size;
-  private final DoubleConsumer progress;
+  private final Progress progress;
   private final DataBuffer oneBytes = DataBuffer.allocate(PIECE_BYTES);
   private final DataBuffer otherBytes = DataBuffer.allocate(PIECE_BYTES);
   private final Mapping oneMapping = new Mapping();
   private final Mapping otherMapping = new Mapping();
 
   /**
-   * @param progress receives the percentage done
+   * @param progress told how far it is
    */
-  public Compare(Image one, Image other, DoubleConsumer progress) {
+  public Compare(Image one, Image other, Progress progress) {
     this.one = one;
     this.other = other;
     this.size = Math.max(one.size(), other.size());
@@ -83,7 +83,7 @@ public final class Compare {
   public @Nullable Difference next(long from) throws ImageException, ReadFault {
     Difference found = null;
     for (long at = from; at < size; ) {
-      progress.accept(100.0 * at / size);
+      progress.at(at, size);
       long length = Math.min(PIECE_BYTES, size - at);
       length = extent(one, at, length, oneMapping);
       length = extent(other, at, length, otherMapping);
@@ -114,6 +114,9 @@ public final class Compare {
         done = found == null ? bytes : same;
       }
       at += bytes;
+    }
+    if (size > 0) {
+      progress.at(size, size);
     }
     return found;
   }

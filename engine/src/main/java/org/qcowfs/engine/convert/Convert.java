@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.change.Progress;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.layer.Mapping;
@@ -42,7 +42,7 @@ public final class Convert {
   private int threads = 8;
   private long bytesPerSecond;
   private @Nullable Consumer<String> salvage;
-  private DoubleConsumer progress = percent -> {};
+  private Progress progress = (done, total) -> {};
   private BooleanSupplier cancelled = () -> false;
 
   // The walk and its order; guarded by this.
@@ -118,9 +118,9 @@ public final class Convert {
     return this;
   }
 
-  /** Receives the percentage done, from any thread, one at a time. */
-  public Convert progress(DoubleConsumer percent) {
-    progress = percent;
+  /** Told how far it is, from any thread, one at a time. */
+  public Convert progress(Progress listener) {
+    progress = listener;
     return this;
   }
 
@@ -149,7 +149,7 @@ public final class Convert {
     if (!targetIsZero && !skipsLower && sparseBytes != 0) {
       target.zero(0, target.size(), true);
     }
-    progress.accept(0);
+    report(0);
     started = System.nanoTime();
     unit = compress ? compressedUnit(target) : 1;
     int pieceBytes = Math.max(PIECE_BYTES, unit);
@@ -166,7 +166,7 @@ public final class Convert {
       thread.join();
     }
     rethrow();
-    progress.accept(100);
+    report(source.size());
   }
 
   private static int compressedUnit(Image target) {
@@ -282,9 +282,15 @@ public final class Convert {
     }
   }
 
+  private void report(long done) {
+    if (source.size() > 0) {
+      progress.at(done, source.size());
+    }
+  }
+
   private synchronized void done(Piece piece) {
     turn++;
-    progress.accept(100.0 * piece.end() / source.size());
+    report(piece.end());
     notifyAll();
   }
 }
