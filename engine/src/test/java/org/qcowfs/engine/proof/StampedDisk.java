@@ -109,20 +109,34 @@ final class StampedDisk {
   }
 
   private boolean lawful(int s, byte[] sector, List<Request> requests, long began, long ended) {
+    List<byte[]> values = new ArrayList<>();
     long lastEndedBegin = 0; // of the requests that ended before the read began, the latest begin
     for (Request request : requests) {
       if (request.end < began) {
         lastEndedBegin = Math.max(lastEndedBegin, request.begin);
       }
     }
-    if (lastEndedBegin == 0 && Arrays.equals(sector, initialSector(s))) {
-      return true;
+    if (lastEndedBegin == 0) {
+      values.add(initialSector(s));
     }
+    boolean beingWritten = false;
     for (Request request : requests) {
-      if (request.begin < ended
-          && request.end >= lastEndedBegin
-          && Arrays.equals(sector, value(s, request))) {
+      if (request.begin < ended && request.end >= lastEndedBegin) {
+        values.add(value(s, request));
+        beingWritten |= request.end >= began;
+      }
+    }
+    for (byte[] first : values) {
+      int same = Arrays.mismatch(sector, first);
+      if (same < 0) {
         return true;
+      }
+      // The host copies a sector that is being written byte by byte: a read meanwhile may find the
+      // beginning of one value and the end of another.
+      for (byte[] last : beingWritten ? values : List.<byte[]>of()) {
+        if (Arrays.equals(sector, same, SECTOR, last, same, SECTOR)) {
+          return true;
+        }
       }
     }
     return false;

@@ -48,11 +48,12 @@ public final class FeatureNames {
     }
     List<String> names = new ArrayList<>();
     long unnamed = mask;
-    for (int at = 0; table != null && at + ENTRY_BYTES <= table.length; at += ENTRY_BYTES) {
+    // As for QEMU, what a short last entry lacks is zero.
+    for (int at = 0; table != null && at + 1 < table.length; at += ENTRY_BYTES) {
       int bit = Byte.toUnsignedInt(table[at + 1]);
       if (table[at] == 0 && bit < 64 && (unnamed & 1L << bit) != 0) {
         int end = at + 2;
-        while (end < at + ENTRY_BYTES && table[end] != 0) {
+        while (end < Math.min(at + ENTRY_BYTES, table.length) && table[end] != 0) {
           end++;
         }
         names.add(Escape.text(new String(table, at + 2, end - at - 2, StandardCharsets.UTF_8)));
