@@ -23,7 +23,8 @@ import picocli.CommandLine.ParseResult;
 
 /** {@code bitmap}: changes the persistent dirty bitmaps of an image. */
 public final class BitmapCommand implements Command {
-  private static final List<String> LONG_WITH_VALUE = List.of("object", "format");
+  private static final List<String> LONG_WITH_VALUE =
+      List.of("object", "format", "granularity", "source-file", "source-format");
 
   @Override
   public CommandSpec spec() {
@@ -40,9 +41,14 @@ public final class BitmapCommand implements Command {
         .addOption(Options.flag("Make the bitmap record writes.", "--enable"))
         .addOption(Options.flag("Make the bitmap stop recording writes.", "--disable"))
         .addOption(Options.values("SOURCE", "Add the bits of another bitmap.", "--merge"))
-        .addOption(Options.file("FILE", "The image with the bitmaps to merge.", "-b"))
-        .addOption(Options.value("FORMAT", "That image's format; else it is probed.", "-F"))
-        .addOption(Options.value("SIZE", "Guest bytes for each bit of an added bitmap.", "-g"))
+        .addOption(
+            Options.file("FILE", "The image with the bitmaps to merge.", "-b", "--source-file"))
+        .addOption(
+            Options.value(
+                "FORMAT", "That image's format; else it is probed.", "-F", "--source-format"))
+        .addOption(
+            Options.value(
+                "SIZE", "Guest bytes for each bit of an added bitmap.", "-g", "--granularity"))
         .addPositional(Options.operands("FILE BITMAP"));
   }
 

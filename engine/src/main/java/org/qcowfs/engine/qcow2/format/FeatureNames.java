@@ -40,12 +40,7 @@ public final class FeatureNames {
 
   /** Names the incompatible bits of {@code mask}, as the image's own table has them, escaped. */
   static String describe(Header header, long mask) {
-    byte[] table = null;
-    for (HeaderExtension extension : header.extensions()) {
-      if (extension.type() == HeaderExtension.FEATURE_NAMES) {
-        table = extension.data(); // of more than one QEMU takes the last
-      }
-    }
+    byte[] table = header.extension(HeaderExtension.FEATURE_NAMES);
     List<String> names = new ArrayList<>();
     long unnamed = mask;
     // As for QEMU, what a short last entry lacks is zero.

@@ -78,17 +78,18 @@ public record Header(
     return 1L << clusterBits;
   }
 
-  /** The payload of the first extension of a type, or null. */
+  /** The payload of an extension, of more than one of a type the last as for QEMU; or null. */
   public byte @Nullable [] extension(int type) {
+    byte[] found = null;
     for (HeaderExtension extension : extensions) {
       if (extension.type() == type) {
-        return extension.data();
+        found = extension.data();
       }
     }
-    return null;
+    return found;
   }
 
-  /** The payload of the first extension of a type as text, or null. */
+  /** As {@link #extension}, as text. */
   public @Nullable String extensionText(int type) {
     byte[] data = extension(type);
     return data == null ? null : new String(data, java.nio.charset.StandardCharsets.UTF_8);
