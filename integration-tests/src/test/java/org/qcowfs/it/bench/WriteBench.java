@@ -110,20 +110,7 @@ final class WriteBench {
 
   /** Into a new overlay over a full disk; each round takes a part of it that is still untouched. */
   private void overlay(String name, String options) throws IOException {
-    Maker maker =
-        file ->
-            QemuImg.run(
-                "create",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "qcow2",
-                "-b",
-                images.qcow2().toString(),
-                "-o",
-                options,
-                file.toString());
+    Maker maker = overlayOf(options);
     fresh(name, maker, (offset, size) -> Fio.randomWriteInto(offset, size, 2000));
     fresh(name, maker, (offset, size) -> Fio.sequentialWriteInto(offset, size));
     fresh(
@@ -131,6 +118,23 @@ final class WriteBench {
         maker,
         (offset, size) ->
             Fio.randomWriteInto(offset, size, 500).with(", fsync after each", "--fsync=1"));
+  }
+
+  private Maker overlayOf(String options) {
+    String base = images.qcow2().toString();
+    return file ->
+        QemuImg.run(
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            base,
+            "-o",
+            options,
+            file.toString());
   }
 
   private void fresh(String name, Maker maker, BiFunction<Long, Long, Fio> load)
@@ -156,10 +160,10 @@ final class WriteBench {
     };
   }
 
-  /** All of a 4 GiB image with every cluster allocated. */
+  /** All of a 4 GiB image of which every cluster has been written. */
   private void discard() throws IOException {
     table.add(
-        new Rounds("discard of 4 GiB", "s", true)
+        new Rounds("discard of 4 GiB that were written", "s", true)
             .with(discardOf(true))
             .with(discardOf(false))
             .measure(rounds));
@@ -170,7 +174,7 @@ final class WriteBench {
         ours,
         file ->
             QemuImg.run(
-                "create", "-q", "-f", "qcow2", "-o", "preallocation=falloc", file.toString(), "4G"),
+                "create", "-q", "-f", "qcow2", "-o", "preallocation=full", file.toString(), "4G"),
         peer ->
             Bench.seconds(
                 () -> {
@@ -261,19 +265,7 @@ final class WriteBench {
   private DoubleSupplier writtenBy(boolean ours, String clusterSize) {
     return fresh(
         ours,
-        file ->
-            QemuImg.run(
-                "create",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "qcow2",
-                "-b",
-                images.qcow2().toString(),
-                "-o",
-                "cluster_size=" + clusterSize,
-                file.toString()),
+        overlayOf("cluster_size=" + clusterSize),
         peer -> {
           long before = peer.written();
           Fio.randomWriteInto(0, BenchImages.DISK, SCATTERED)

@@ -14,6 +14,7 @@ import org.qcowfs.engine.qcow2.format.Header;
 import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.refcount.HostSpace;
 import org.qcowfs.engine.qcow2.refcount.MetadataMap;
+import org.qcowfs.engine.qcow2.refcount.RefcountBlocks;
 import org.qcowfs.engine.qcow2.refcount.Refcounts;
 import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
 
@@ -84,9 +85,10 @@ final class ImageEdit {
   }
 
   private void markMetadata() throws ImageException {
-    requireInUse("header", 0, clusterSize);
-    requireInUse("active L1 table", header.l1Offset(), header.l1Entries() * 8);
-    requireInUse("refcount table", refcounts.tableOffset(), refcounts.tableEntries() * 8);
+    refcounts.requireInUse("header", 0, clusterSize);
+    refcounts.requireInUse("active L1 table", header.l1Offset(), header.l1Entries() * 8);
+    refcounts.requireInUse(
+        "refcount table", refcounts.stored().tableOffset(), refcounts.stored().tableEntries() * 8);
     mark(header.l1Offset(), readWords(header.l1Offset(), header.l1Entries()));
     if (snapshots.bytes() > 0) {
       metadata.add(header.snapshotTableOffset(), snapshots.bytes());
@@ -97,19 +99,6 @@ final class ImageEdit {
       }
     }
     BitmapStore.forEachTable(file, header, metadata::add);
-  }
-
-  private void requireInUse(String what, long hostOffset, long length) throws ImageException {
-    for (long at = hostOffset; at < hostOffset + length; at += clusterSize) {
-      if (refcounts.get(at) == 0) {
-        throw ImageException.corrupt(
-            file.path(),
-            String.format(
-                "the refcount of the %s at host offset 0x%x is 0; repair the image before writing"
-                    + " to it",
-                what, at));
-      }
-    }
   }
 
   private void mark(long l1Offset, long[] entries) {
@@ -187,7 +176,7 @@ final class ImageEdit {
       long place = fresh ? refcounts.allocateFresh(clusters) : refcounts.allocateAdjacent(clusters);
       if (place != 0) {
         allocated.add(new Run(place, clusters * clusterSize));
-        if (refcounts.dirtyBytes() > MAX_DIRTY_BYTES) {
+        if (refcounts.stored().dirtyBytes() > MAX_DIRTY_BYTES) {
           writeRefcounts();
         }
         return place;
@@ -198,8 +187,8 @@ final class ImageEdit {
         inDoubt |= e.kind() == ErrorKind.FAILED;
         throw e;
       }
-      next.refcountTableOffset = refcounts.tableOffset();
-      next.refcountTableClusters = refcounts.tableEntries() * 8 / clusterSize;
+      next.refcountTableOffset = refcounts.stored().tableOffset();
+      next.refcountTableClusters = refcounts.stored().tableEntries() * 8 / clusterSize;
     }
   }
 
@@ -243,19 +232,21 @@ final class ImageEdit {
     List<Run> places = new ArrayList<>();
     List<byte[]> pieces = new ArrayList<>();
     int[] blocks = {0};
-    Refcounts.Sink take =
+    RefcountBlocks.Sink take =
         (at, bytes) -> {
           byte[] copy = new byte[bytes.limit()];
           bytes.get(0, copy);
           places.add(new Run(at, copy.length));
           pieces.add(copy);
         };
-    refcounts.takeDirty(
-        (at, bytes) -> {
-          take.accept(at, bytes);
-          blocks[0]++;
-        },
-        take);
+    refcounts
+        .stored()
+        .takeDirty(
+            (at, bytes) -> {
+              take.accept(at, bytes);
+              blocks[0]++;
+            },
+            take);
     boolean done = false;
     try {
       DataBuffer buffer = DataBuffer.allocate(1 << 12, 512);
@@ -268,7 +259,7 @@ final class ImageEdit {
       }
       done = true;
     } finally {
-      refcounts.flushed(done);
+      refcounts.stored().flushed(done);
     }
   }
 
@@ -330,7 +321,7 @@ final class ImageEdit {
         punch(at, clusterSize);
       }
     }
-    if (refcounts.dirtyBytes() > MAX_DIRTY_BYTES) {
+    if (refcounts.stored().dirtyBytes() > MAX_DIRTY_BYTES) {
       writeRefcounts();
     }
   }

@@ -60,11 +60,11 @@ final class RefcountRewrite {
         break;
       }
     }
-    for (long block : edit.refcounts.blocks()) {
+    for (long block : edit.refcounts.stored().offsets()) {
       old.add(block);
     }
-    long oldTable = edit.refcounts.tableOffset();
-    for (long i = 0; i < edit.clusters(edit.refcounts.tableEntries() * 8); i++) {
+    long oldTable = edit.refcounts.stored().tableOffset();
+    for (long i = 0; i < edit.clusters(edit.refcounts.stored().tableEntries() * 8); i++) {
       old.add(oldTable + i * clusterSize);
     }
     edit.writeRefcounts();

@@ -8,12 +8,17 @@ final class BlockSlice {
   final long index;
 
   final long hostOffset;
+  final byte[] array;
+
+  /** A view of {@link #array}. */
   final ByteBuffer bytes;
+
   boolean dirty;
 
-  BlockSlice(long index, long hostOffset, ByteBuffer bytes) {
+  BlockSlice(long index, long hostOffset, byte[] array) {
     this.index = index;
     this.hostOffset = hostOffset;
-    this.bytes = bytes;
+    this.array = array;
+    this.bytes = ByteBuffer.wrap(array);
   }
 }

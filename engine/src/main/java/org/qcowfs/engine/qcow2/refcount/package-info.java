@@ -3,9 +3,10 @@
  *
  * <h2>How it works</h2>
  *
- * {@link org.qcowfs.engine.qcow2.refcount.Refcounts} keeps the refcount table in memory and slices
- * of refcount blocks in a small cache; changes stay in memory, marked dirty, until a flush takes
- * them. Allocation scans forward from a hint that goes back whenever something is freed. {@link
+ * {@link org.qcowfs.engine.qcow2.refcount.RefcountBlocks} keeps the refcount table in memory and
+ * slices of refcount blocks in a small cache; changes stay in memory, marked dirty, until a flush
+ * takes them. {@link org.qcowfs.engine.qcow2.refcount.Refcounts} counts and allocates in them,
+ * forward from a hint that goes back whenever something is freed. {@link
  * org.qcowfs.engine.qcow2.refcount.MetadataMap} knows which clusters hold metadata, so that no
  * write ever lands on one (rule W8).
  *

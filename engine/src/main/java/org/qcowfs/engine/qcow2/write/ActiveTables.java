@@ -16,7 +16,7 @@ import org.qcowfs.engine.qcow2.format.Header;
 import org.qcowfs.engine.qcow2.mapping.SliceLoader;
 import org.qcowfs.engine.qcow2.mapping.TableReader;
 import org.qcowfs.engine.qcow2.refcount.MetadataMap;
-import org.qcowfs.engine.qcow2.refcount.Refcounts;
+import org.qcowfs.engine.qcow2.refcount.RefcountBlocks;
 
 /**
  * The active disk's L1 and L2 tables, as they are in memory: the whole L1 table, and the L2 slices
@@ -247,14 +247,14 @@ final class ActiveTables {
   }
 
   /** Hands copies of the dirty slices to a flush. */
-  void takeDirty(Refcounts.Sink l2, Refcounts.Sink l1) {
+  void takeDirty(RefcountBlocks.Sink l2, RefcountBlocks.Sink l1) {
     ByteBuffer copy = ByteBuffer.allocate(sliceBytes);
     take(dirtyL2, l2InFlush, copy, l2);
     take(dirtyL1, l1InFlush, copy, l1);
   }
 
   private static void take(
-      List<Slice> dirty, List<Slice> inFlush, ByteBuffer copy, Refcounts.Sink sink) {
+      List<Slice> dirty, List<Slice> inFlush, ByteBuffer copy, RefcountBlocks.Sink sink) {
     for (Slice slice : dirty) {
       copy.clear();
       slice.copyTo(copy);

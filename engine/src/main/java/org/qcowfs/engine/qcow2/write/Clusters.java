@@ -174,7 +174,8 @@ final class Clusters {
       try {
         flushPath.checkState();
         refcounts.growTable();
-        guard.refcountTableMoved(refcounts.tableOffset(), refcounts.tableEntries());
+        guard.refcountTableMoved(
+            refcounts.stored().tableOffset(), refcounts.stored().tableEntries());
       } catch (ImageException e) {
         if (e.kind() == ErrorKind.FAILED) {
           flushPath.fail();

@@ -44,7 +44,6 @@ final class DiskSnapshots {
   private final FlushPath flushPath;
   private final Refcounts refcounts;
   private final ActiveTables tables;
-  private final PendingFrees frees;
   private final MetadataMap metadata;
   private final MetadataGuard guard;
 
@@ -63,7 +62,6 @@ final class DiskSnapshots {
       FlushPath flushPath,
       Refcounts refcounts,
       ActiveTables tables,
-      PendingFrees frees,
       MetadataMap metadata,
       MetadataGuard guard) {
     this.file = file;
@@ -76,7 +74,6 @@ final class DiskSnapshots {
     this.flushPath = flushPath;
     this.refcounts = refcounts;
     this.tables = tables;
-    this.frees = frees;
     this.metadata = metadata;
     this.guard = guard;
     markSnapshots();
@@ -213,17 +210,7 @@ final class DiskSnapshots {
   /** Flushes until nothing is dirty and nothing waits to be given back. */
   private void drain() throws ImageException {
     long deadline = System.nanoTime() + DRAIN_NANOS;
-    while (true) {
-      flushPath.flush();
-      metadataLock.lock();
-      try {
-        frees.retire();
-        if (!refcounts.isDirty() && !tables.isDirty() && frees.isEmpty()) {
-          return;
-        }
-      } finally {
-        metadataLock.unlock();
-      }
+    while (!flushPath.settle()) {
       if (System.nanoTime() > deadline) {
         throw new ImageException(
             ErrorKind.IN_USE, file.path(), "reads that began before do not end; try again");
@@ -244,7 +231,8 @@ final class DiskSnapshots {
       } catch (SnapshotChange.TableFullException e) {
         change.abandon();
         refcounts.growTable();
-        guard.refcountTableMoved(refcounts.tableOffset(), refcounts.tableEntries());
+        guard.refcountTableMoved(
+            refcounts.stored().tableOffset(), refcounts.stored().tableEntries());
       } catch (ImageException e) {
         if (change.switching() || e.kind() == ErrorKind.FAILED) {
           flushPath.fail(); // which tables the header names now is unknown (rule W7)
@@ -270,7 +258,7 @@ final class DiskSnapshots {
     snapshots = new SnapshotTable(list, result.snapshotTable().bytes().length, null);
     metadata.clear();
     metadata.add(0, geometry.clusterSize());
-    refcounts.markMetadata();
+    refcounts.stored().markMetadata();
     tables.adopt(result.l1().hostOffset(), result.l1().entries(), metadata);
     markSnapshots();
     guard.moved(header, snapshots.bytes());

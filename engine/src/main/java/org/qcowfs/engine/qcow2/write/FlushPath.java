@@ -160,12 +160,33 @@ final class FlushPath {
     }
   }
 
+  /**
+   * Flushes, and gives back what no reader can be using any more.
+   *
+   * @return whether that was all: nothing is dirty, and nothing waits to be given back
+   */
+  boolean settle() throws ImageException {
+    flush();
+    flushLock.lock();
+    try {
+      frees.retire();
+      metadataLock.lock();
+      try {
+        return !refcounts.stored().isDirty() && !tables.isDirty() && frees.isEmpty();
+      } finally {
+        metadataLock.unlock();
+      }
+    } finally {
+      flushLock.unlock();
+    }
+  }
+
   /** Flushes if more metadata waits than memory should hold. */
   void flushIfLarge() throws ImageException {
     boolean large;
     metadataLock.lock();
     try {
-      large = refcounts.dirtyBytes() + tables.dirtyBytes() > MAX_DIRTY_BYTES;
+      large = refcounts.stored().dirtyBytes() + tables.dirtyBytes() > MAX_DIRTY_BYTES;
     } finally {
       metadataLock.unlock();
     }
@@ -178,8 +199,8 @@ final class FlushPath {
     boolean metadata;
     metadataLock.lock();
     try {
-      metadata = refcounts.isDirty() || tables.isDirty();
-      refcounts.takeDirty(blocks::add, refcountTable::add);
+      metadata = refcounts.stored().isDirty() || tables.isDirty();
+      refcounts.stored().takeDirty(blocks::add, refcountTable::add);
       tables.takeDirty(l2::add, l1::add);
       frees.flushBegins();
     } finally {
@@ -200,12 +221,12 @@ final class FlushPath {
       l1.clear();
       metadataLock.lock();
       try {
-        refcounts.flushed(success);
+        refcounts.stored().flushed(success);
         tables.flushed(success);
-        frees.flushEnded(success);
       } finally {
         metadataLock.unlock();
       }
+      frees.flushEnded(success);
     }
   }
 

@@ -1,5 +1,6 @@
 package org.qcowfs.engine.qcow2.write;
 
+import java.util.concurrent.locks.ReentrantLock;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.format.Geometry;
@@ -12,11 +13,13 @@ import org.qcowfs.engine.qcow2.refcount.Refcounts;
  *   unlinked --flush takes--> in flush --flush succeeds--> limbo --no reader left--> refcount - 1
  * </pre>
  *
- * <p><b>Thread safety:</b> none; the caller holds the metadata lock.
+ * <p><b>Thread safety:</b> {@link #unlinked} wants the metadata lock, {@link #retire} and {@link
+ * #flushEnded} the flush lock, the others both.
  */
 final class PendingFrees {
   private final Geometry geometry;
   private final Refcounts refcounts;
+  private final ReentrantLock metadataLock;
   private final ReadGate readers;
   private final HostFile file;
   private final boolean punch;
@@ -30,9 +33,15 @@ final class PendingFrees {
    * @param punch whether the host blocks of free clusters are given back
    */
   PendingFrees(
-      Geometry geometry, Refcounts refcounts, ReadGate readers, HostFile file, boolean punch) {
+      Geometry geometry,
+      Refcounts refcounts,
+      ReentrantLock metadataLock,
+      ReadGate readers,
+      HostFile file,
+      boolean punch) {
     this.geometry = geometry;
     this.refcounts = refcounts;
+    this.metadataLock = metadataLock;
     this.readers = readers;
     this.file = file;
     this.punch = punch;
@@ -59,7 +68,12 @@ final class PendingFrees {
   /** The flush ended; after a failure its references stay as they were. */
   void flushEnded(boolean success) throws ImageException {
     if (!success) {
-      unlinked.takeAll(inFlush);
+      metadataLock.lock();
+      try {
+        unlinked.takeAll(inFlush);
+      } finally {
+        metadataLock.unlock();
+      }
       return;
     }
     retire();
@@ -90,9 +104,35 @@ final class PendingFrees {
 
   private void giveBack(long hostOffset, long length) throws ImageException {
     long size = geometry.clusterSize();
-    long end = hostOffset + length + size - 1 & -size;
     long start = hostOffset & -size;
-    refcounts.change(start, end - start, -1);
+    long end = hostOffset + length + size - 1 & -size;
+    boolean punched = punch && isOurs(start, end - start);
+    if (punched) {
+      punch(start, end - start); // still counted: nobody is given it meanwhile
+    }
+    metadataLock.lock();
+    try {
+      refcounts.change(start, end - start, -1);
+      if (punch && !punched) {
+        punchFree(start, end);
+      }
+    } finally {
+      metadataLock.unlock();
+    }
+  }
+
+  /** Whether the references given back are the last ones to all these clusters, and stay so. */
+  private boolean isOurs(long hostOffset, long length) throws ImageException {
+    metadataLock.lock();
+    try {
+      return refcounts.keepSingle(hostOffset, length);
+    } finally {
+      metadataLock.unlock();
+    }
+  }
+
+  /** Punches what is free of a range in which other clusters are still in use. */
+  private void punchFree(long start, long end) throws ImageException {
     for (long at = start; at < end; ) {
       long freeFrom = refcounts.endOfRun(at, end, false);
       at = refcounts.endOfRun(freeFrom, end, true);
@@ -103,12 +143,10 @@ final class PendingFrees {
   }
 
   private void punch(long hostOffset, long length) {
-    if (punch) {
-      try {
-        file.punchHole(hostOffset, length);
-      } catch (ImageException e) {
-        // The cluster is free either way; only its host blocks stay.
-      }
+    try {
+      file.punchHole(hostOffset, length);
+    } catch (ImageException e) {
+      // The cluster is free either way; only its host blocks stay.
     }
   }
 }

@@ -242,10 +242,10 @@ final class SnapshotChange {
     long l1 = l1Entries == 0 ? 0 : allocate(clusters(l1Entries * 8L));
     int tableBytes = snapshots.bytes().length;
     long snapshotTable = tableBytes == 0 ? 0 : allocate(clusters(tableBytes));
-    long refcountTable = allocate(clusters(refcounts.tableEntries() * 8));
+    long refcountTable = allocate(clusters(refcounts.stored().tableEntries() * 8));
     // Allocating places for blocks may itself make a block, which needs a place too.
     List<Long> blocks = new ArrayList<>();
-    while (blocks.size() < refcounts.blockCount()) {
+    while (blocks.size() < refcounts.stored().count()) {
       blocks.add(allocate(1));
     }
     return new Places(
@@ -295,19 +295,19 @@ final class SnapshotChange {
       int oldBytes,
       RawSnapshotTable snapshots)
       throws ImageException {
-    for (long block : refcounts.blocks()) {
+    for (long block : refcounts.stored().offsets()) {
       counts.change(block, geometry.clusterSize(), -1);
     }
-    counts.change(refcounts.tableOffset(), refcounts.tableEntries() * 8, -1);
+    counts.change(refcounts.stored().tableOffset(), refcounts.stored().tableEntries() * 8, -1);
     if (oldBytes > 0) {
       counts.change(oldTable, oldBytes, -1);
     }
     // More places than blocks can have been allocated only if a block was made for the last place.
-    for (int i = refcounts.blockCount(); i < places.blocks.length; i++) {
+    for (int i = refcounts.stored().count(); i < places.blocks.length; i++) {
       counts.change(places.blocks[i], geometry.clusterSize(), -1);
     }
     long[] refcountTable = counts.write(places.blocks);
-    refcounts.storeTable(places.refcountTable, refcountTable);
+    refcounts.stored().storeTable(places.refcountTable, refcountTable);
     store(places.l1, toBytes(l1Entries));
     store(places.snapshotTable, snapshots.bytes());
     switching = true;

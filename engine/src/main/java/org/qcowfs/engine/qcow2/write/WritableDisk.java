@@ -78,7 +78,7 @@ public final class WritableDisk {
     this.space = new HostSpace(file, geometry);
     this.refcounts = Refcounts.load(file, header, metadata, space);
     this.tables = new ActiveTables(file, header, cache, metadataLock, metadata);
-    this.frees = new PendingFrees(geometry, refcounts, readers, file, punch);
+    this.frees = new PendingFrees(geometry, refcounts, metadataLock, readers, file, punch);
     this.flushPath = new FlushPath(file, dataFile, metadataLock, refcounts, tables, frees);
     this.reading =
         new DiskTable(
@@ -119,7 +119,6 @@ public final class WritableDisk {
             flushPath,
             refcounts,
             tables,
-            frees,
             metadata,
             guard);
     checkMetadataInUse();
@@ -129,27 +128,14 @@ public final class WritableDisk {
   private void checkMetadataInUse() throws ImageException {
     metadataLock.lock();
     try {
-      requireInUse("header", 0, clusterSize);
-      requireInUse("active L1 table", header.l1Offset(), header.l1Entries() * 8);
-      requireInUse(
+      refcounts.requireInUse("header", 0, clusterSize);
+      refcounts.requireInUse("active L1 table", header.l1Offset(), header.l1Entries() * 8);
+      refcounts.requireInUse(
           "refcount table",
           header.refcountTableOffset(),
           header.refcountTableClusters() * clusterSize);
     } finally {
       metadataLock.unlock();
-    }
-  }
-
-  private void requireInUse(String what, long hostOffset, long length) throws ImageException {
-    for (long at = hostOffset; at < hostOffset + length; at += clusterSize) {
-      if (refcounts.get(at) == 0) {
-        throw ImageException.corrupt(
-            file.path(),
-            String.format(
-                "the refcount of the %s at host offset 0x%x is 0; repair the image before writing"
-                    + " to it",
-                what, at));
-      }
     }
   }
 
@@ -258,15 +244,9 @@ public final class WritableDisk {
    */
   public void close() throws ImageException {
     flushPath.checkState();
-    do {
-      flushPath.flush();
-      metadataLock.lock();
-      try {
-        frees.retire();
-      } finally {
-        metadataLock.unlock();
-      }
-    } while (refcounts.isDirty() || tables.isDirty() || !frees.isEmpty());
+    while (!flushPath.settle()) {
+      Thread.onSpinWait();
+    }
     space.trim();
   }
 
