@@ -219,6 +219,14 @@ final class WriteBench {
         new Rounds("unpacking " + BenchImages.TREE_FILES + " files into ext4 on a loop", "s", true)
             .with(unpackOf(true, tree))
             .with(unpackOf(false, tree))
+            .with(
+                () -> {
+                  Path raw = scratch.resolve("fresh.raw");
+                  Run.ok("truncate", "-s", "2G", raw.toString());
+                  double seconds = unpackInto(raw, tree);
+                  Run.ok("rm", raw.toString());
+                  return seconds;
+                })
             .measure(rounds));
   }
 
@@ -226,24 +234,27 @@ final class WriteBench {
     return fresh(
         ours,
         file -> QemuImg.run("create", "-q", "-f", "qcow2", file.toString(), "2G"),
-        peer -> {
-          try (LoopDevice loop = LoopDevice.attach(peer.file())) {
-            Run.ok("mkfs.ext4", "-q", "-E", "nodiscard", loop.device().toString());
-            Path point = Files.createDirectories(scratch.resolve("inside"));
-            Run.ok("mount", loop.device().toString(), point.toString());
-            try {
-              return Bench.seconds(
-                  () -> {
-                    Run.ok("tar", "-xf", tree.toString(), "-C", point.toString());
-                    Run.ok("sync", "-f", point.toString());
-                  });
-            } finally {
-              Run.ok("umount", point.toString());
-            }
-          } catch (IOException e) {
-            throw new AssertionError(e);
-          }
-        });
+        peer -> unpackInto(peer.file(), tree));
+  }
+
+  /** Seconds until the tree is unpacked and durable. */
+  private double unpackInto(Path disk, Path tree) {
+    try (LoopDevice loop = LoopDevice.attach(disk)) {
+      Run.ok("mkfs.ext4", "-q", "-E", "nodiscard", loop.device().toString());
+      Path point = Files.createDirectories(scratch.resolve("inside"));
+      Run.ok("mount", loop.device().toString(), point.toString());
+      try {
+        return Bench.seconds(
+            () -> {
+              Run.ok("tar", "-xf", tree.toString(), "-C", point.toString());
+              Run.ok("sync", "-f", point.toString());
+            });
+      } finally {
+        Run.ok("umount", point.toString());
+      }
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
   }
 
   /** Bytes given to write calls until the image is closed, for scattered writes. */
