@@ -57,11 +57,15 @@ public final class Session {
    * @param writing how to serve a file that can be written to; null if there is none
    */
   public void start(OpenFiles files, @Nullable Writing writing, FaultLog log) {
+    int cores = Runtime.getRuntime().availableProcessors();
+    start(files, writing, log, Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS)));
+  }
+
+  /** As the other method, with {@code workers} workers. */
+  public void start(OpenFiles files, @Nullable Writing writing, FaultLog log, int workers) {
     long session = FuseLibrary.session(mounted);
     int master = FuseLibrary.deviceDescriptor(session);
     Kernel kernel = new Kernel(master, writing, log);
-    int cores = Runtime.getRuntime().availableProcessors();
-    int workers = Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS));
     if (writing != null) {
       writing.attach().accept(kernel);
       DeviceChannel waiting = DeviceChannel.sharing(master, kernel);
