@@ -14,6 +14,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.session.Session;
+import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.tree.ErrnoMapper;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.FileContent;
@@ -56,14 +57,20 @@ final class ImageFileSystem extends FuseStubFS {
   private final MountTree tree;
   private final Session.@Nullable Writing writing;
   private final OpenFiles files = new OpenFiles();
+  private final RequestStatistics statistics;
   private final FaultLog log;
   private final int uid = PosixCalls.getuid();
   private final int gid = PosixCalls.getgid();
   private final AtomicReference<@Nullable Session> session = new AtomicReference<>();
 
-  ImageFileSystem(MountTree tree, Session.@Nullable Writing writing, FaultLog log) {
+  ImageFileSystem(
+      MountTree tree,
+      Session.@Nullable Writing writing,
+      RequestStatistics statistics,
+      FaultLog log) {
     this.tree = tree;
     this.writing = writing;
+    this.statistics = statistics;
     this.log = log;
   }
 
@@ -354,7 +361,7 @@ final class ImageFileSystem extends FuseStubFS {
     }
     session.set(made);
     mounted.set(true);
-    made.start(files, writing, log);
+    made.start(files, writing, statistics, log);
     if (blocking) {
       try {
         made.await();

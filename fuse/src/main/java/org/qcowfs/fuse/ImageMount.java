@@ -13,6 +13,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.session.Session;
+import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.system.MountTable;
 import org.qcowfs.fuse.system.Unmount;
 import org.qcowfs.fuse.tree.FaultLog;
@@ -76,7 +77,8 @@ public final class ImageMount {
     boolean kernelWriteback = tree.isWritable() && policy.cache().kernelWriteback();
     Session.Writing writing =
         tree.isWritable() ? new Session.Writing(kernelWriteback, size, tree::attach) : null;
-    ImageFileSystem fileSystem = newFileSystem(tree, writing, log);
+    RequestStatistics statistics = new RequestStatistics();
+    ImageFileSystem fileSystem = newFileSystem(tree, writing, statistics, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.
     if (PosixCalls.statfs(mountPoint.toString()) != 0) {
@@ -140,9 +142,10 @@ public final class ImageMount {
   }
 
   private static ImageFileSystem newFileSystem(
-      MountTree tree, Session.@Nullable Writing writing, FaultLog log) throws MountException {
+      MountTree tree, Session.@Nullable Writing writing, RequestStatistics statistics, FaultLog log)
+      throws MountException {
     try {
-      return new ImageFileSystem(tree, writing, log);
+      return new ImageFileSystem(tree, writing, statistics, log);
     } catch (UnsatisfiedLinkError e) {
       throw new MountException(
           "libfuse.so.2 could not be loaded; on Debian, 'apt-get install libfuse2 fuse' installs"

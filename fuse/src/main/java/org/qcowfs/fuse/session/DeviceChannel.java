@@ -39,6 +39,9 @@ final class DeviceChannel implements Closure {
   /** Where the request in work came from, and its reply goes. */
   private int replyTo;
 
+  /** The errno that was answered last, 0 for success. */
+  private int error;
+
   private final DataBuffer requestMemory = DataBuffer.allocate(4096 + REQUEST_CAPACITY);
   private final DataBuffer replyMemory =
       DataBuffer.allocate(REPLY_DATA + InitNegotiation.MAX_TRANSFER);
@@ -154,10 +157,21 @@ final class DeviceChannel implements Closure {
     return replyNow(-errno, 0);
   }
 
-  private int replyNow(int error, int dataLength) {
+  /** The errno that was answered since {@link #forgetError}; 0 for success. */
+  int error() {
+    return error;
+  }
+
+  /** Forgets what {@link #error} tells. */
+  void forgetError() {
+    error = 0;
+  }
+
+  private int replyNow(int negativeErrno, int dataLength) {
     int length = OUT_HEADER + dataLength;
     replyHeader.putInt(REPLY_HEADER + OUT_LENGTH, length);
-    replyHeader.putInt(REPLY_HEADER + OUT_ERROR, error);
+    replyHeader.putInt(REPLY_HEADER + OUT_ERROR, negativeErrno);
+    error = -negativeErrno;
     replyHeader.putLong(REPLY_HEADER + OUT_UNIQUE, request.getLong(IN_UNIQUE));
     long n = PosixCalls.write(replyTo, replyMemory.address() + REPLY_HEADER, length);
     return n < 0 ? -PosixCalls.errno() : 0;
@@ -178,6 +192,8 @@ final class DeviceChannel implements Closure {
       call.setIntReturn(0);
       return;
     }
+    // The first part of struct iovec[] is the header of the reply.
+    error = -MemoryIO.getInstance().getInt(MemoryIO.getInstance().getAddress(iov) + OUT_ERROR);
     int opcode = opcode();
     boolean changed = opcode == INIT || opcode == OPEN;
     long n = changed ? sendChanged(iov, count) : PosixCalls.writev(replyTo, iov, count);

@@ -22,6 +22,7 @@ final class HotOperations {
   private final DeviceChannel channel;
   private final OpenFiles files;
   private final FaultLog log;
+  private long bytes;
 
   HotOperations(DeviceChannel channel, OpenFiles files, FaultLog log) {
     this.channel = channel;
@@ -54,6 +55,11 @@ final class HotOperations {
     }
   }
 
+  /** Bytes that the request answered last has read, written or zeroed. */
+  long bytes() {
+    return bytes;
+  }
+
   /**
    * Answers the request in {@code channel}.
    *
@@ -61,6 +67,7 @@ final class HotOperations {
    */
   int answer(int opcode) {
     int errno;
+    bytes = 0;
     try {
       FileContent file = files.get(channel.request().getLong(FILE_HANDLE));
       if (file == null) {
@@ -68,7 +75,9 @@ final class HotOperations {
       } else {
         switch (opcode) {
           case READ:
-            return channel.replyData(read(file));
+            int got = read(file);
+            bytes = got;
+            return channel.replyData(got);
           case LSEEK:
             long found = seek(file);
             if (found >= 0) {
@@ -80,6 +89,7 @@ final class HotOperations {
           case WRITE:
             int written = write(file);
             if (written >= 0) {
+              bytes = written;
               channel.putReplyCount(written);
               return channel.replyData(WRITE_OUT);
             }
@@ -208,6 +218,7 @@ final class HotOperations {
       target.allocate(offset, inside);
     } else {
       target.zero(offset, inside);
+      bytes = inside;
     }
     return 0;
   }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.KernelCache;
 import org.qcowfs.fuse.tree.OpenFiles;
@@ -55,14 +56,22 @@ public final class Session {
    * Starts one worker per core.
    *
    * @param writing how to serve a file that can be written to; null if there is none
+   * @param statistics counts the requests
    */
-  public void start(OpenFiles files, @Nullable Writing writing, FaultLog log) {
+  public void start(
+      OpenFiles files, @Nullable Writing writing, RequestStatistics statistics, FaultLog log) {
     int cores = Runtime.getRuntime().availableProcessors();
-    start(files, writing, log, Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS)));
+    int workers = Math.max(MIN_WORKERS, Math.min(cores, MAX_WORKERS));
+    start(files, writing, statistics, log, workers);
   }
 
   /** As the other method, with {@code workers} workers. */
-  public void start(OpenFiles files, @Nullable Writing writing, FaultLog log, int workers) {
+  public void start(
+      OpenFiles files,
+      @Nullable Writing writing,
+      RequestStatistics statistics,
+      FaultLog log,
+      int workers) {
     long session = FuseLibrary.session(mounted);
     int master = FuseLibrary.deviceDescriptor(session);
     Kernel kernel = new Kernel(master, writing, log);
@@ -70,7 +79,7 @@ public final class Session {
       writing.attach().accept(kernel);
       DeviceChannel waiting = DeviceChannel.sharing(master, kernel);
       channels.add(waiting);
-      lane = new WaitingLane(waiting, responder(session, waiting, files, log), log);
+      lane = new WaitingLane(waiting, responder(session, waiting, files, statistics, log), log);
       laneThread = new Thread(lane, "fuse-waiting");
       laneThread.start();
     }
@@ -78,15 +87,20 @@ public final class Session {
       DeviceChannel channel =
           i == 0 ? DeviceChannel.sharing(master, kernel) : DeviceChannel.cloneOf(master, kernel);
       channels.add(channel);
-      Responder responder = responder(session, channel, files, log);
+      Responder responder = responder(session, channel, files, statistics, log);
       threads.add(new Thread(new Worker(channel, responder, lane, files, log), "fuse-worker-" + i));
     }
     threads.forEach(Thread::start);
   }
 
   private static Responder responder(
-      long session, DeviceChannel channel, OpenFiles files, FaultLog log) {
-    return new Responder(session, channel, new HotOperations(channel, files, log), log);
+      long session,
+      DeviceChannel channel,
+      OpenFiles files,
+      RequestStatistics statistics,
+      FaultLog log) {
+    return new Responder(
+        session, channel, new HotOperations(channel, files, log), statistics.newRecorder(), log);
   }
 
   /** The worker threads. */

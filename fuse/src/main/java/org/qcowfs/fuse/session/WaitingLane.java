@@ -11,10 +11,12 @@ final class WaitingLane implements Runnable {
   private static final class Request {
     private final byte[] bytes;
     private final int descriptor;
+    private final long receivedNanos;
 
-    Request(byte[] bytes, int descriptor) {
+    Request(byte[] bytes, int descriptor, long receivedNanos) {
       this.bytes = bytes;
       this.descriptor = descriptor;
+      this.receivedNanos = receivedNanos;
     }
 
     /** The one that ends the thread. */
@@ -35,13 +37,13 @@ final class WaitingLane implements Runnable {
   }
 
   /** Takes over the request in {@code from}, which the caller then does not answer. */
-  void take(DeviceChannel from, int length) {
-    queue.add(new Request(from.copyRequest(length), from.descriptor()));
+  void take(DeviceChannel from, int length, long receivedNanos) {
+    queue.add(new Request(from.copyRequest(length), from.descriptor(), receivedNanos));
   }
 
   /** Ends the thread when it has answered what it took. */
   void end() {
-    queue.add(new Request(new byte[0], -1));
+    queue.add(new Request(new byte[0], -1, 0));
   }
 
   @Override
@@ -53,7 +55,7 @@ final class WaitingLane implements Runnable {
           return;
         }
         channel.adopt(request.bytes, request.descriptor);
-        responder.answer(request.bytes.length);
+        responder.answer(request.bytes.length, request.receivedNanos);
       } catch (InterruptedException e) {
         // Nobody interrupts it; whoever does must not leave requests without an answer.
         log.line("the waiting lane was interrupted");

@@ -35,10 +35,11 @@ final class Worker implements Runnable {
     while (true) {
       int length = channel.receive();
       if (length >= 0) {
+        long receivedNanos = System.nanoTime();
         if (lane != null && HotOperations.mayWait(channel, files)) {
-          lane.take(channel, length);
+          lane.take(channel, length, receivedNanos);
         } else {
-          responder.answer(length);
+          responder.answer(length, receivedNanos);
         }
       } else if (isOver(-length)) {
         return;

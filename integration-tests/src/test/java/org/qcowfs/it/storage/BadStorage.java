@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.qcowfs.fuse.session.Session;
+import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.OpenFiles;
 import org.qcowfs.it.support.Mounted;
@@ -61,7 +62,7 @@ public final class BadStorage implements AutoCloseable {
     if (session == null) {
       throw new AssertionError("could not mount " + folder + " on " + point);
     }
-    session.start(files, null, new FaultLog(line -> {}), WORKERS);
+    session.start(files, null, new RequestStatistics(), new FaultLog(line -> {}), WORKERS);
     return new BadStorage(point, session, files, served, faults);
   }
 
