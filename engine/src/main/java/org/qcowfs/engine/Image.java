@@ -4,13 +4,16 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.base.CopyOnRead;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.layer.Compressing;
+import org.qcowfs.engine.layer.CopyUp;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -38,6 +41,9 @@ public final class Image implements Closeable {
 
   /** The top layer if it may be written to: then reads are announced to it. */
   private final @Nullable WritableLayer gated;
+
+  /** What keeps a copy of what is read from below; null while nothing is kept. */
+  private volatile @Nullable CopyOnRead copying;
 
   private volatile long allocatedBytes = -1;
 
@@ -71,7 +77,8 @@ public final class Image implements Closeable {
     @Override
     public void read(long guestOffset, DataBuffer dst, int position, int length)
         throws ImageException {
-      Image.this.read(guestOffset, dst, position, length);
+      // Without copying: who asks may have the range locked.
+      readGated(guestOffset, dst, position, length, false);
     }
 
     @Override
@@ -165,25 +172,49 @@ public final class Image implements Closeable {
   public void read(long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     checkRange(guestOffset, length);
-    if (gated == null) {
-      readMapped(guestOffset, dst, position, length);
+    CopyOnRead keeper = copying;
+    if (keeper == null || !keeper.isOn()) {
+      readGated(guestOffset, dst, position, length, false);
       return;
+    }
+    for (int done = 0; done < length; ) {
+      done += readGated(guestOffset + done, dst, position + done, length - done, true);
+      if (done < length) {
+        // Not as an announced reader: making a snapshot locks the disk and waits for those.
+        done += keeper.read(guestOffset + done, dst, position + done, length - done);
+      }
+    }
+  }
+
+  private int readGated(long guestOffset, DataBuffer dst, int position, int length, boolean topOnly)
+      throws ImageException {
+    if (gated == null) {
+      return readMapped(guestOffset, dst, position, length, topOnly);
     }
     int token = gated.beginRead();
     try {
-      readMapped(guestOffset, dst, position, length);
+      return readMapped(guestOffset, dst, position, length, topOnly);
     } finally {
       gated.endRead(token);
     }
   }
 
-  private void readMapped(long guestOffset, DataBuffer dst, int position, int length)
+  /**
+   * Reads all, or if {@code topOnly} up to the first byte that the top layer does not have.
+   *
+   * @return bytes read
+   */
+  private int readMapped(
+      long guestOffset, DataBuffer dst, int position, int length, boolean topOnly)
       throws ImageException {
     Mapping mapping = SCRATCH.get();
     int done = 0;
     while (done < length) {
       long at = guestOffset + done;
       resolve(at, length - done, mapping);
+      if (topOnly && isBelow(mapping)) {
+        break;
+      }
       int n = (int) mapping.length();
       switch (mapping.kind()) {
         case DATA -> readData(mapping, at, dst, position + done, n);
@@ -194,6 +225,11 @@ public final class Image implements Closeable {
       }
       done += n;
     }
+    return done;
+  }
+
+  private static boolean isBelow(Mapping mapping) {
+    return mapping.depth() > 0 || mapping.kind() == Mapping.Kind.UNALLOCATED;
   }
 
   private static void readData(
@@ -354,6 +390,20 @@ public final class Image implements Closeable {
     CheckResult result =
         file.writable() || !format.equals("qcow2") ? null : Checker.check(file, finding -> {});
     CheckJson.write(file.path(), format, result, out);
+  }
+
+  /**
+   * From now on the top layer keeps a copy of what {@link #read} fetches from the layers below.
+   *
+   * @param log receives a line if that ends because a copy failed; reading goes on then
+   * @throws ImageException kind {@code READ_ONLY} or {@code UNSUPPORTED} if the top layer cannot
+   */
+  public void copyOnRead(Consumer<String> log) throws ImageException {
+    if (!(top() instanceof CopyUp target)) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED, path(0), "the image's format keeps no copy of what is below it");
+    }
+    copying = new CopyOnRead(chain[0], target, new Visible(), log);
   }
 
   /** Whether the disk takes writes. */

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Compressor;
 

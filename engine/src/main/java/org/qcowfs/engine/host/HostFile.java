@@ -85,6 +85,11 @@ public interface HostFile extends Closeable {
   /** Blocks of the host this file occupies, in bytes. */
   long allocatedBytes() throws ImageException;
 
+  /** Bytes this file can still grow by; {@link Long#MAX_VALUE} where the host cannot tell. */
+  default long availableBytes() {
+    return Long.MAX_VALUE;
+  }
+
   /** Releases the file; a second call does nothing. */
   @Override
   void close() throws ImageException;

@@ -261,6 +261,12 @@ public final class PosixHostFile implements HostFile {
   }
 
   @Override
+  public long availableBytes() {
+    long available = blockDevice ? -1 : PosixCalls.availableBytes(fd);
+    return available < 0 ? Long.MAX_VALUE : available;
+  }
+
+  @Override
   public void close() throws ImageException {
     if (closed.compareAndSet(false, true)) {
       check(PosixCalls.close(fd), "close", 0, 0);

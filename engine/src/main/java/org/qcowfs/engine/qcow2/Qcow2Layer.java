@@ -9,6 +9,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Compressor;
+import org.qcowfs.engine.layer.CopyUp;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -38,7 +39,8 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  *
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
-final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Preallocated, Compressing {
+final class Qcow2Layer
+    implements WritableLayer, Snapshotted.Writable, Preallocated, Compressing, CopyUp {
   private final HostFile file;
   private final HostFile dataFile;
   private final Header header;
@@ -161,6 +163,17 @@ final class Qcow2Layer implements WritableLayer, Snapshotted.Writable, Prealloca
   @Override
   public void flush() throws ImageException {
     disk().flush();
+  }
+
+  @Override
+  public int copyUnit() {
+    return 1 << geometry.unitBits();
+  }
+
+  @Override
+  public void copyUp(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    disk().copyUp(guestOffset, src, position, length);
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,31 +30,48 @@ class ConcurrentIT {
   @ParameterizedTest
   @ValueSource(ints = {100, 700, 5000})
   void neighboursInOneClusterDoNotLoseEachOthersBytes(int stripe) {
-    Seeds.forEach("stripes of " + stripe, 8, seed -> stripes(seed, stripe));
+    Seeds.forEach("stripes of " + stripe, 8, seed -> stripes(seed, stripe, Setting.PLAIN));
   }
 
-  private static Shape shape(Random random) {
+  /** What else is so while the threads work. */
+  interface Setting {
+    /** Any image, nothing else going on. */
+    Setting PLAIN = new Setting() {};
+
+    /** Whether images of a shape are of interest. */
+    default boolean wants(Shape shape) {
+      return true;
+    }
+
+    /** Prepares the open image and says what is done meanwhile, until the interrupt. */
+    default List<Callable<Void>> begin(Image image, Shape shape, Random random) throws IOException {
+      return List.of();
+    }
+  }
+
+  private static Shape shape(Random random, Setting setting) {
     Shape shape;
     do {
       shape = Shape.random(random);
-    } while (shape.clusterBits() > 17);
+    } while (shape.clusterBits() > 17 || !setting.wants(shape));
     return shape.withSize(Math.max(1 << 18, 4 << shape.clusterBits()));
   }
 
-  static void stripes(long seed, int stripe) throws Exception {
+  static void stripes(long seed, int stripe, Setting setting) throws Exception {
     Random random = Seeds.random(seed);
-    Shape shape = shape(random);
+    Shape shape = shape(random, setting);
     try (Templates templates = new Templates()) {
       Template template = templates.make(shape, seed);
       byte[] all = template.content().clone();
       try (Image image = Images.open(template.path(), CrashSequence.WRITABLE)) {
-        List<Callable<Void>> tasks = new ArrayList<>();
+        List<Callable<Void>> tasks = new ArrayList<>(setting.begin(image, shape, random));
+        int others = tasks.size();
         for (int t = 0; t < THREADS; t++) {
           int lane = t;
           long own = random.nextLong();
           tasks.add(() -> work(image, all, lane, stripe, new Random(own)));
         }
-        all(tasks);
+        all(tasks, others);
         int at = Arrays.mismatch(all, GuestDisk.readAll(image));
         if (at >= 0) {
           throw new AssertionError(String.format("%s: byte 0x%x is wrong at the end", shape, at));
@@ -108,22 +126,23 @@ class ConcurrentIT {
   /** Overlapping requests: every sector ends as one request left it that no other came after. */
   @Test
   void overlappingRequestsEndInSomeOrder() {
-    Seeds.forEach("stamps", 16, ConcurrentIT::stamps);
+    Seeds.forEach("stamps", 16, seed -> stamps(seed, Setting.PLAIN));
   }
 
-  static void stamps(long seed) throws Exception {
+  static void stamps(long seed, Setting setting) throws Exception {
     Random random = Seeds.random(seed);
-    Shape shape = shape(random);
+    Shape shape = shape(random, setting);
     try (Templates templates = new Templates()) {
       Template template = templates.make(shape, seed);
       StampedDisk stamps = new StampedDisk(template.content());
       try (Image image = Images.open(template.path(), CrashSequence.WRITABLE)) {
-        List<Callable<Void>> tasks = new ArrayList<>();
+        List<Callable<Void>> tasks = new ArrayList<>(setting.begin(image, shape, random));
+        int others = tasks.size();
         for (int t = 0; t < THREADS; t++) {
           Random own = new Random(random.nextLong());
           tasks.add(() -> stamps.work(image, shape.clusterSize(), own));
         }
-        all(tasks);
+        all(tasks, others);
         stamps.verify(GuestDisk.readAll(image));
       } catch (AssertionError e) {
         throw new AssertionError(shape + ": " + e.getMessage(), e);
@@ -135,18 +154,27 @@ class ConcurrentIT {
     }
   }
 
-  private static void all(List<Callable<Void>> tasks) throws Exception {
+  /** Runs all at once; when the rest has ended, the first {@code others} are interrupted. */
+  private static void all(List<Callable<Void>> tasks, int others) throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(tasks.size());
     try {
-      for (Future<Void> done : threads.invokeAll(tasks)) {
-        try {
-          done.get();
-        } catch (ExecutionException e) {
-          throw new AssertionError(e.getCause());
-        }
+      List<Future<Void>> running = new ArrayList<>();
+      for (Callable<Void> task : tasks) {
+        running.add(threads.submit(task));
       }
+      for (int i = others; i < running.size() + others; i++) {
+        if (i == running.size()) {
+          threads.shutdownNow();
+        }
+        running.get(i % running.size()).get();
+      }
+    } catch (ExecutionException e) {
+      throw new AssertionError(e.getCause());
     } finally {
       threads.shutdownNow();
+      if (!threads.awaitTermination(60, TimeUnit.SECONDS)) {
+        throw new AssertionError("a thread does not end");
+      }
     }
   }
 }

@@ -41,7 +41,8 @@ final class LiveDiskFile extends DiskFile {
 
   @Override
   public FileContent open() {
-    return new Content(disk);
+    // A view only looks: what is read through it is not copied from the layers below.
+    return new Content(disk, writable ? disk.image() : disk.image().layer(0));
   }
 
   @Override
@@ -55,9 +56,9 @@ final class LiveDiskFile extends DiskFile {
     private final Image image;
     private final long size;
 
-    Content(LiveDisk disk) {
+    Content(LiveDisk disk, Image image) {
       this.disk = disk;
-      this.image = disk.image();
+      this.image = image;
       this.size = image.size();
     }
 
@@ -96,7 +97,7 @@ final class LiveDiskFile extends DiskFile {
     private final LiveDisk disk;
 
     Writer(LiveDisk disk) {
-      super(disk);
+      super(disk, disk.image());
       this.disk = disk;
     }
 

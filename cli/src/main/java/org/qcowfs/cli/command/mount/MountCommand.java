@@ -68,6 +68,7 @@ public final class MountCommand implements Command {
     Path mountPoint = mountPoint(operands.get(1));
     boolean writable = readWrite || overlay != null;
     checkClashes();
+    BaseOptions base = BaseOptions.of(line, writable);
     MountOptions mountOptions =
         new MountOptions(
             mountPoint,
@@ -87,6 +88,7 @@ public final class MountCommand implements Command {
     Image disk = open(file, open);
     ImageException failure = null;
     try {
+      base.applyTo(disk, log);
       StopSignals signals = StopSignals.install(log);
       ImageMount mount = ImageMount.start(disk, mountOptions, log);
       signals.stops(mount);

@@ -24,6 +24,7 @@ final class MountSpec {
                 + " written to the image.");
     image(spec);
     writing(spec);
+    BaseOptions.addTo(spec);
     process(spec);
     return spec.addPositional(Options.operands("IMAGE DIR"));
   }

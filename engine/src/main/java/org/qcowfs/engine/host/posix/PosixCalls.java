@@ -80,6 +80,7 @@ public final class PosixCalls {
   private static final long DUP = symbol("dup");
   private static final long DUP2 = symbol("dup2");
   private static final long STATFS = symbol("statfs64", "statfs");
+  private static final long FSTATFS = symbol("fstatfs64", "fstatfs");
   private static final long UMOUNT2 = symbol("umount2");
   private static final long GETEUID = symbol("geteuid");
   private static final long GETUID = symbol("getuid");
@@ -215,6 +216,19 @@ public final class PosixCalls {
     } finally {
       MEMORY.freeMemory(out);
       MEMORY.freeMemory(cPath);
+    }
+  }
+
+  /** Bytes an ordinary user may still use of the file system of an open file, or -1. */
+  public static long availableBytes(int fd) {
+    // struct statfs: f_bsize i64 @8, f_bavail u64 @32
+    long out = MEMORY.allocateMemory(256, true);
+    try {
+      return asInt(INVOKER.invokeN2(LONG_2, FSTATFS, fd, out)) != 0
+          ? -1
+          : MEMORY.getLong(out + 8) * MEMORY.getLong(out + 32);
+    } finally {
+      MEMORY.freeMemory(out);
     }
   }
 

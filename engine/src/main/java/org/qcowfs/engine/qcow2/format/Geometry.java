@@ -57,6 +57,11 @@ public record Geometry(int clusterBits, boolean extendedL2) {
     return clusterBits - 5;
   }
 
+  /** Log2 of what an entry has either all or nothing of: the subcluster, else the cluster. */
+  public int unitBits() {
+    return extendedL2 ? subclusterBits() : clusterBits;
+  }
+
   /** L1 entries a disk of {@code bytes} needs. */
   public long l1EntriesFor(long bytes) {
     return (bytes >>> l1Shift()) + ((bytes & (1L << l1Shift()) - 1) == 0 ? 0 : 1);

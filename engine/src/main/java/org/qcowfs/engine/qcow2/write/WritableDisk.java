@@ -24,8 +24,8 @@ import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
  *
  * <p>The unit of mapping is the cluster, or with extended L2 entries the subcluster; a standard
  * cluster is treated as one of which everything is allocated or nothing. This class wires the parts
- * and keeps the state; {@link WritePath}, {@link ZeroPath} and {@link ReservePath} change the
- * tables, {@link FlushPath} makes the changes durable.
+ * and keeps the state; {@link WritePath}, {@link ZeroPath}, {@link CopyUpPath} and {@link
+ * ReservePath} change the tables, {@link FlushPath} makes the changes durable.
  *
  * <p><b>Thread safety:</b> safe; see {@link RangeLocks} and the package description.
  */
@@ -45,6 +45,7 @@ public final class WritableDisk {
   private final ZeroPath zeroPath;
   private final ReservePath reservePath;
   private final CompressPath compressPath;
+  private final CopyUpPath copyUpPath;
   private final DiskSnapshots snapshots;
 
   /** Whether rule W6 has been kept; changed under the metadata lock. */
@@ -108,6 +109,7 @@ public final class WritableDisk {
     this.zeroPath = new ZeroPath(clusters, writePath, reading, flushPath);
     this.reservePath = new ReservePath(clusters, writePath, flushPath);
     this.compressPath = new CompressPath(clusters, flushPath);
+    this.copyUpPath = new CopyUpPath(clusters, writePath, zeroPath, reading, flushPath);
     this.snapshots =
         new DiskSnapshots(
             file,
@@ -184,6 +186,19 @@ public final class WritableDisk {
       throws ImageException {
     prepare();
     compressPath.write(guestOffset, src, position, length);
+  }
+
+  /** As {@link org.qcowfs.engine.layer.CopyUp#copyUp}. */
+  public void copyUp(long guestOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    if (length > 0) {
+      prepare();
+      try {
+        copyUpPath.copyUp(guestOffset, src, position, length);
+      } catch (ImageException e) {
+        throw stopped(e);
+      }
+    }
   }
 
   /** As {@link org.qcowfs.engine.layer.WritableLayer#allocate}. */

@@ -94,6 +94,24 @@ final class ZeroPath {
     }
   }
 
+  /**
+   * Has the entries say zero for units of which this layer has nothing: whole clusters, or with
+   * extended L2 entries subclusters. The range is locked exclusively; version 3 only.
+   */
+  void markZero(long guestOffset, long length) throws ImageException {
+    long end = guestOffset + length;
+    for (long at = guestOffset; at < end; ) {
+      long part = Math.min(end - at, clusterSize - geometry.inCluster(at));
+      if (geometry.inCluster(at) == 0 && (part == clusterSize || end == header.size())) {
+        long whole = Math.max(1, end - at >>> geometry.clusterBits());
+        part = Math.min(end - at, zeroClusters(at, whole, false));
+      } else {
+        zeroPart(at, part);
+      }
+      at += part;
+    }
+  }
+
   private static boolean isEmpty(Mapping mapping) {
     return mapping.kind() == Mapping.Kind.UNALLOCATED
         || mapping.kind() == Mapping.Kind.ZERO && !mapping.hasHostOffset();

@@ -1,17 +1,16 @@
-package org.qcowfs.engine.convert;
+package org.qcowfs.engine.host;
 
 import java.nio.ByteBuffer;
-import org.qcowfs.engine.host.DataBuffer;
 
 /** Finds runs of zeroes. */
-final class Zeroes {
+public final class Zeroes {
   private static final int PIECE = 1 << 16;
   private static final ByteBuffer ZEROES = ByteBuffer.allocateDirect(PIECE).asReadOnlyBuffer();
 
   private Zeroes() {}
 
   /** Whether {@code length} bytes from {@code position} are all zero. */
-  static boolean isZero(DataBuffer buffer, int position, int length) {
+  public static boolean isZero(DataBuffer buffer, int position, int length) {
     // Vectorised, in the quick compiler too; a loop over the bytes would not be.
     for (int done = 0; done < length; done += PIECE) {
       int n = Math.min(PIECE, length - done);
@@ -28,7 +27,7 @@ final class Zeroes {
    * @param unit bytes looked at together
    * @return the length, negative for zeroes
    */
-  static int run(DataBuffer buffer, int position, int length, int unit) {
+  public static int run(DataBuffer buffer, int position, int length, int unit) {
     boolean zero = isZero(buffer, position, Math.min(unit, length));
     int run = Math.min(unit, length);
     while (run < length && isZero(buffer, position + run, Math.min(unit, length - run)) == zero) {
