@@ -14,6 +14,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.json.CheckJson;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.CopyUp;
+import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
@@ -37,7 +38,6 @@ public final class Image implements Closeable {
 
   private final Layer[] chain;
   private final boolean owner;
-  private final long size;
 
   /** The top layer if it may be written to: then reads are announced to it. */
   private final @Nullable WritableLayer gated;
@@ -50,7 +50,6 @@ public final class Image implements Closeable {
   private Image(Layer[] chain, boolean owner) {
     this.chain = chain;
     this.owner = owner;
-    this.size = chain[0].size();
     this.gated = chain[0] instanceof WritableLayer top ? top : null;
   }
 
@@ -96,7 +95,7 @@ public final class Image implements Closeable {
 
   /** The guest disk's size in bytes. */
   public long size() {
-    return size;
+    return chain[0].size();
   }
 
   /** Layers in the chain, at least 1. */
@@ -255,7 +254,7 @@ public final class Image implements Closeable {
    *     has it (it reads as zeroes) and then names the last layer asked: the lowest that is as long
    */
   public void resolve(long guestOffset, long length, Mapping out) {
-    long limit = Math.min(length, size - guestOffset);
+    long limit = Math.min(length, size() - guestOffset);
     for (int depth = 0; ; depth++) {
       Layer layer = chain[depth];
       if (guestOffset >= layer.size()) {
@@ -312,11 +311,12 @@ public final class Image implements Closeable {
    */
   public long nextHole(long guestOffset) throws ImageException {
     long found = next(guestOffset, false);
-    return found < 0 ? size : found;
+    return found < 0 ? size() : found;
   }
 
   private long next(long guestOffset, boolean data) throws ImageException {
     Mapping mapping = SCRATCH.get();
+    long size = size();
     for (long at = guestOffset; at < size; at += mapping.length()) {
       resolve(at, size - at, mapping);
       if (mapping.kind() != Mapping.Kind.DATA) {
@@ -368,7 +368,7 @@ public final class Image implements Closeable {
       for (long at = nextData(0); at >= 0; ) {
         long end = nextHole(at);
         known += end - at;
-        at = end < size ? nextData(end) : -1;
+        at = end < size() ? nextData(end) : -1;
       }
       if (!writable()) {
         allocatedBytes = known;
@@ -440,6 +440,27 @@ public final class Image implements Closeable {
     top().zero(guestOffset, length, unmap);
   }
 
+  /**
+   * Says that {@link #grow} may come; before a second thread uses the image.
+   *
+   * @throws ImageException if the disk takes no writes
+   */
+  public void allowGrowth() throws ImageException {
+    if (top() instanceof Growable growable) {
+      growable.allowGrowth();
+    }
+  }
+
+  /**
+   * Makes the disk at least {@code newSize} bytes long, as {@link Growable#grow} does; its
+   * snapshots keep their size.
+   */
+  public void grow(long newSize) throws ImageException {
+    if (top() instanceof Growable growable) {
+      growable.grow(newSize, chain.length > 1 ? chain[1].size() : 0);
+    }
+  }
+
   /** Reserves host space for a guest range without changing what it reads as. */
   public void allocate(long guestOffset, long length) throws ImageException {
     checkRange(guestOffset, length);
@@ -499,6 +520,7 @@ public final class Image implements Closeable {
   }
 
   private void checkRange(long guestOffset, long length) {
+    long size = size();
     if (guestOffset < 0 || length < 0 || guestOffset > size - length) {
       throw new IllegalArgumentException(
           "range " + guestOffset + "+" + length + " is outside the disk of " + size + " bytes");

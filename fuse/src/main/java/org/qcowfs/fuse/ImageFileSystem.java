@@ -190,7 +190,10 @@ final class ImageFileSystem extends FuseStubFS {
         });
   }
 
-  /** A disk has the size it has: as with a block device, cutting it changes nothing. */
+  /**
+   * A disk has the size it has: as with a block device, cutting it changes nothing. One that grows
+   * is made larger.
+   */
   @Override
   public int truncate(String path, long size) {
     return guarded(
@@ -200,7 +203,11 @@ final class ImageFileSystem extends FuseStubFS {
           if (node == null) {
             return -Errno.ENOENT;
           }
-          return node instanceof FileNode file && file.isWritable() ? 0 : -Errno.EROFS;
+          if (!(node instanceof FileNode file) || !file.isWritable()) {
+            return -Errno.EROFS;
+          }
+          file.growTo(size);
+          return 0;
         });
   }
 

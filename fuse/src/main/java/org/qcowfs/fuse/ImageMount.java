@@ -70,10 +70,13 @@ public final class ImageMount {
     boolean isFlat = checkMountPoint(mountPoint, options.has("nonempty"));
     FaultLog log = new FaultLog(sink);
     WritePolicy policy = options.writing() == null ? WritePolicy.DEFAULT : options.writing();
+    if (policy.growable()) {
+      allowGrowth(image);
+    }
     MountTree tree =
         isFlat ? MountTree.flat(image, log, policy) : MountTree.views(image, log, policy);
     Path disk = isFlat ? mountPoint : mountPoint.resolve("disk.raw");
-    SizeRestorer size = new SizeRestorer(disk, image.size());
+    SizeRestorer size = new SizeRestorer(disk, image::size);
     boolean kernelWriteback = tree.isWritable() && policy.cache().kernelWriteback();
     Session.Writing writing =
         tree.isWritable() ? new Session.Writing(kernelWriteback, size, tree::attach) : null;
@@ -95,6 +98,14 @@ public final class ImageMount {
       raise(entry.device(), "max_ratio", DIRTY_PERCENT);
     }
     return new ImageMount(mountPoint, tree, fileSystem, session, log, entry);
+  }
+
+  private static void allowGrowth(Image image) throws MountException {
+    try {
+      image.allowGrowth();
+    } catch (ImageException e) {
+      throw new MountException(String.valueOf(e.getMessage()));
+    }
   }
 
   /** Whether the mount point is a regular file. */

@@ -2,6 +2,7 @@ package org.qcowfs.fuse;
 
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongSupplier;
 import org.qcowfs.engine.host.posix.FileStatus;
 import org.qcowfs.engine.host.posix.PosixCalls;
 import org.qcowfs.fuse.system.MountTable;
@@ -14,13 +15,14 @@ import org.qcowfs.fuse.system.MountTable;
  */
 final class SizeRestorer implements Runnable {
   private final Path disk;
-  private final long size;
+  private final LongSupplier size;
   private final AtomicBoolean waiting = new AtomicBoolean();
 
   /**
    * @param disk where the disk is mounted
+   * @param size its size in bytes now
    */
-  SizeRestorer(Path disk, long size) {
+  SizeRestorer(Path disk, LongSupplier size) {
     this.disk = disk;
     this.size = size;
   }
@@ -48,8 +50,8 @@ final class SizeRestorer implements Runnable {
     boolean isOurs =
         MountTable.entries().stream()
             .anyMatch(e -> e.device().equals(device) && e.type().equals(MountTable.TYPE));
-    if (isOurs && status.sizeBytes() != size) {
-      PosixCalls.ftruncate(fd, size);
+    if (isOurs && status.sizeBytes() != size.getAsLong()) {
+      PosixCalls.ftruncate(fd, size.getAsLong());
     }
     PosixCalls.close(fd);
   }

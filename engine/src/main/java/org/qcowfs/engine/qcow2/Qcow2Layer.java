@@ -1,6 +1,8 @@
 package org.qcowfs.engine.qcow2;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -10,16 +12,19 @@ import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Compressor;
 import org.qcowfs.engine.layer.CopyUp;
+import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.model.Qcow2Info;
 import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
+import org.qcowfs.engine.qcow2.change.Qcow2Resize;
 import org.qcowfs.engine.qcow2.compress.CompressedReader;
 import org.qcowfs.engine.qcow2.compress.Compressors;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
@@ -30,7 +35,6 @@ import org.qcowfs.engine.qcow2.format.IncompatibleFeature;
 import org.qcowfs.engine.qcow2.mapping.DiskTable;
 import org.qcowfs.engine.qcow2.mapping.L2Decoder;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
-import org.qcowfs.engine.qcow2.refcount.Preallocation;
 import org.qcowfs.engine.qcow2.snapshot.SnapshotTable;
 import org.qcowfs.engine.qcow2.write.WritableDisk;
 
@@ -40,10 +44,10 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
 final class Qcow2Layer
-    implements WritableLayer, Snapshotted.Writable, Preallocated, Compressing, CopyUp {
+    implements WritableLayer, Growable, Snapshotted.Writable, Preallocated, Compressing, CopyUp {
   private final HostFile file;
   private final HostFile dataFile;
-  private final Header header;
+  private volatile Header header;
   private final Geometry geometry;
   private final SnapshotTable snapshots;
   private final List<BitmapInfo> bitmaps;
@@ -52,8 +56,13 @@ final class Qcow2Layer
   private final L2Decoder decoder;
   private final boolean writable;
   private final boolean punch;
-  private DiskTable table;
-  private @Nullable WritableDisk disk;
+  private volatile DiskTable table;
+  private volatile @Nullable WritableDisk disk;
+  private @Nullable GuestReader visible;
+
+  /** Requests hold it shared, growing exclusively; null where the disk never grows. */
+  private @Nullable ReentrantReadWriteLock growth;
+
   private final CompressedReader compressed;
   private volatile @Nullable Boolean preallocated;
 
@@ -107,7 +116,12 @@ final class Qcow2Layer
 
   @Override
   public void map(long guestOffset, long length, Mapping out) {
-    table.map(guestOffset, Math.min(length, header.size() - guestOffset), out);
+    enter();
+    try {
+      table.map(guestOffset, Math.min(length, header.size() - guestOffset), out);
+    } finally {
+      leave();
+    }
   }
 
   @Override
@@ -120,11 +134,17 @@ final class Qcow2Layer
   @Override
   public void readThrough(GuestReader reader) throws ImageException {
     if (writable) {
-      WritableDisk opened =
-          new WritableDisk(file, dataFile, header, decoder, guard, cache, snapshots, reader, punch);
-      disk = opened;
-      table = opened.reading();
+      visible = reader;
+      openForWriting(snapshots);
     }
+  }
+
+  private void openForWriting(SnapshotTable current) throws ImageException {
+    GuestReader reader = Objects.requireNonNull(visible);
+    WritableDisk opened =
+        new WritableDisk(file, dataFile, header, decoder, guard, cache, current, reader, punch);
+    disk = opened;
+    table = opened.reading();
   }
 
   @Override
@@ -134,35 +154,129 @@ final class Qcow2Layer
 
   @Override
   public int beginRead() {
-    return disk == null ? 0 : disk.beginRead();
+    enter();
+    WritableDisk opened = disk;
+    return opened == null ? 0 : opened.beginRead();
   }
 
   @Override
   public void endRead(int token) {
-    if (disk != null) {
-      disk.endRead(token);
+    WritableDisk opened = disk;
+    if (opened != null) {
+      opened.endRead(token);
     }
+    leave();
   }
 
   @Override
   public void write(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
-    disk().write(guestOffset, src, position, length);
+    enter();
+    try {
+      disk().write(guestOffset, src, position, length);
+    } finally {
+      leave();
+    }
   }
 
   @Override
   public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
-    disk().zero(guestOffset, length, unmap);
+    enter();
+    try {
+      disk().zero(guestOffset, length, unmap);
+    } finally {
+      leave();
+    }
   }
 
   @Override
   public void allocate(long guestOffset, long length) throws ImageException {
-    disk().allocate(guestOffset, length);
+    enter();
+    try {
+      disk().allocate(guestOffset, length);
+    } finally {
+      leave();
+    }
   }
 
   @Override
   public void flush() throws ImageException {
-    disk().flush();
+    enter();
+    try {
+      disk().flush();
+    } finally {
+      leave();
+    }
+  }
+
+  private void enter() {
+    ReentrantReadWriteLock lock = growth;
+    if (lock != null) {
+      lock.readLock().lock();
+    }
+  }
+
+  private void leave() {
+    ReentrantReadWriteLock lock = growth;
+    if (lock != null) {
+      lock.readLock().unlock();
+    }
+  }
+
+  @Override
+  public void allowGrowth() {
+    growth = new ReentrantReadWriteLock();
+  }
+
+  /** Ends the writing, resizes the file as if nobody had it open, and begins anew. */
+  @Override
+  public void grow(long newSize, long backingSize) throws ImageException {
+    ReentrantReadWriteLock lock = Objects.requireNonNull(growth);
+    lock.writeLock().lock();
+    try {
+      if (newSize <= header.size()) {
+        return;
+      }
+      WritableDisk old = disk();
+      old.close();
+      boolean done = false;
+      try {
+        resize(newSize, backingSize);
+        done = true;
+      } finally {
+        reopen(old, done);
+      }
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+
+  private void resize(long newSize, long backingSize) throws ImageException {
+    GuestReader reader = Objects.requireNonNull(visible);
+    long sectors = newSize + 511 & -512L;
+    HostFile data = dataFile == file ? null : dataFile;
+    Qcow2Resize.resize(
+        file, new Qcow2Resize.Request(sectors, Preallocation.OFF, backingSize, reader::read, data));
+  }
+
+  /** Takes the image as the file has it now; where that fails nothing more is written. */
+  private void reopen(WritableDisk old, boolean resized) throws ImageException {
+    boolean done = false;
+    try {
+      header = Qcow2Opener.readHeader(file);
+      SnapshotTable current = SnapshotTable.read(file, header);
+      guard.moved(header, current.bytes());
+      openForWriting(current);
+      done = true;
+    } catch (ImageException e) {
+      if (resized) {
+        throw e;
+      } // else why it was not resized is told
+    } finally {
+      if (!done) {
+        old.fail();
+      }
+    }
   }
 
   @Override
@@ -173,7 +287,12 @@ final class Qcow2Layer
   @Override
   public void copyUp(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
-    disk().copyUp(guestOffset, src, position, length);
+    enter();
+    try {
+      disk().copyUp(guestOffset, src, position, length);
+    } finally {
+      leave();
+    }
   }
 
   @Override
@@ -202,22 +321,38 @@ final class Qcow2Layer
 
   @Override
   public List<SnapshotInfo> snapshots() {
-    return disk == null ? snapshots.snapshots() : disk.snapshots();
+    WritableDisk opened = disk;
+    return opened == null ? snapshots.snapshots() : opened.snapshots();
   }
 
   @Override
   public SnapshotInfo createSnapshot(String name) throws ImageException {
-    return disk().createSnapshot(name);
+    enter();
+    try {
+      return disk().createSnapshot(name);
+    } finally {
+      leave();
+    }
   }
 
   @Override
   public void deleteSnapshot(SnapshotInfo snapshot) throws ImageException {
-    disk().deleteSnapshot(snapshot);
+    enter();
+    try {
+      disk().deleteSnapshot(snapshot);
+    } finally {
+      leave();
+    }
   }
 
   @Override
   public void applySnapshot(SnapshotInfo snapshot) throws ImageException {
-    disk().applySnapshot(snapshot);
+    enter();
+    try {
+      disk().applySnapshot(snapshot);
+    } finally {
+      leave();
+    }
   }
 
   @Override
@@ -284,7 +419,7 @@ final class Qcow2Layer
     Boolean known = preallocated;
     if (known == null) {
       try {
-        known = Preallocation.detect(file, header);
+        known = org.qcowfs.engine.qcow2.refcount.Preallocation.detect(file, header);
       } catch (ImageException e) {
         known = false; // refcounts that cannot be read say nothing
       }
@@ -325,8 +460,9 @@ final class Qcow2Layer
   @Override
   public void close() throws ImageException {
     try {
-      if (disk != null) {
-        disk.close();
+      WritableDisk opened = disk;
+      if (opened != null) {
+        opened.close();
       }
     } finally {
       try {

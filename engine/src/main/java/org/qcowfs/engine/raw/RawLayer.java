@@ -7,6 +7,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
+import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -14,12 +15,12 @@ import org.qcowfs.engine.model.ImageInfo;
 /**
  * A raw image: the file is the disk.
  *
- * <p>Its size is taken at open; a file that shrinks later fails to read, one that grows shows what
- * it had.
+ * <p>Its size is taken at open; a file that shrinks later fails to read, one that somebody else
+ * makes longer shows what it had.
  */
-public final class RawLayer implements WritableLayer {
+public final class RawLayer implements WritableLayer, Growable {
   private final HostFile file;
-  private final long size;
+  private volatile long size;
 
   /** Rule W7: whether a flush has failed, so that nothing more is written. */
   private volatile boolean failed;
@@ -102,6 +103,23 @@ public final class RawLayer implements WritableLayer {
       failed = true;
       throw e;
     }
+  }
+
+  @Override
+  public void allowGrowth() {}
+
+  @Override
+  public synchronized void grow(long newSize, long backingSize) throws ImageException {
+    checkState();
+    if (newSize <= size) {
+      return;
+    }
+    if (!file.resizable()) {
+      throw new ImageException(
+          ErrorKind.NO_SPACE, file.path(), "the device ends at " + size + " bytes");
+    }
+    file.truncate(newSize);
+    size = newSize;
   }
 
   private void checkState() throws ImageException {

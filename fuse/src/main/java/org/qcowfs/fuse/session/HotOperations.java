@@ -173,8 +173,11 @@ final class HotOperations {
     if (offset < 0 || wanted < 0 || wanted > InitNegotiation.MAX_TRANSFER) {
       return -Errno.EINVAL;
     }
-    int length = (int) Math.max(0, Math.min(wanted, target.size() - offset));
     boolean fromCache = (request.getInt(WRITE_FLAGS) & FUSE_WRITE_CACHE) != 0;
+    if (wanted > target.size() - offset) {
+      grow(target, offset + wanted, fromCache);
+    }
+    int length = (int) Math.max(0, Math.min(wanted, target.size() - offset));
     if (length > 0) {
       boolean durable = !fromCache && (request.getInt(WRITE_OPEN_FLAGS) & O_DSYNC) != 0;
       target.write(offset, channel.requestMemory(), DeviceChannel.REQUEST_DATA, length, durable);
@@ -185,6 +188,19 @@ final class HotOperations {
       return -Errno.ENOSPC;
     }
     return length < wanted && length == 0 ? -Errno.ENOSPC : length;
+  }
+
+  private static void grow(WritableContent target, long size, boolean fromCache)
+      throws ImageException {
+    boolean done = false;
+    try {
+      target.growTo(size);
+      done = true;
+    } finally {
+      if (!done && fromCache) {
+        target.outgrown(); // the kernel believes that the file is that long
+      }
+    }
   }
 
   /** Returns 0 or the errno. */
@@ -205,6 +221,9 @@ final class HotOperations {
     }
     if (offset < 0 || length <= 0) {
       return Errno.EINVAL;
+    }
+    if (!keepSize && length > target.size() - offset && length <= Long.MAX_VALUE - offset) {
+      target.growTo(offset + length);
     }
     long left = Math.max(0, target.size() - offset);
     if (length > left && !keepSize) {

@@ -22,6 +22,9 @@ public abstract non-sealed class FileNode extends Node {
     return false;
   }
 
+  /** As {@link WritableContent#growTo}. */
+  public void growTo(long size) throws ImageException {}
+
   /** Whether what the file shows changes behind the kernel's back: then it may not cache it. */
   public boolean isUncached() {
     return false;

@@ -25,17 +25,16 @@ final class LiveDisk {
 
   private final Image image;
   private final WritePolicy policy;
-  private final long size;
   private final boolean unmapZeroes;
   private final AtomicInteger writers = new AtomicInteger();
   private volatile KernelCache kernel = KernelCache.NONE;
   private volatile long changedMillis;
   private volatile @Nullable ImageException failure;
 
+  /** Before anybody uses {@code image}. */
   LiveDisk(Image image, WritePolicy policy) {
     this.image = image;
     this.policy = policy;
-    this.size = image.size();
     this.unmapZeroes = policy.discard() && policy.detectZeroes() == DetectZeroes.UNMAP;
   }
 
@@ -83,6 +82,14 @@ final class LiveDisk {
 
   void outgrown() {
     kernel.restoreSize();
+  }
+
+  /** As {@link WritableContent#growTo}. */
+  void growTo(long size) throws ImageException {
+    if (policy.growable() && size > image.size()) {
+      image.grow(size);
+      changedMillis = System.currentTimeMillis();
+    }
   }
 
   void write(long offset, DataBuffer src, int position, int length, boolean durable)
@@ -156,7 +163,7 @@ final class LiveDisk {
     if (data == offset || !hasWriters()) {
       return data;
     }
-    kernel.writeBack(offset, (data < 0 ? size : data) - offset);
+    kernel.writeBack(offset, (data < 0 ? image.size() : data) - offset);
     return image.nextData(offset);
   }
 
@@ -165,6 +172,7 @@ final class LiveDisk {
     long hole = image.nextHole(offset);
     // Only the beginning of a hole decides, so that the rest of it stays in the kernel's cache; a
     // growing beginning, so that a hole written full is not fetched in a thousand steps.
+    long size = image.size();
     for (long window = FIRST_WINDOW; hole < size && hasWriters(); window *= 2) {
       kernel.writeBack(hole, Math.min(window, size - hole));
       long again = image.nextHole(hole);

@@ -51,20 +51,23 @@ final class LiveDiskFile extends DiskFile {
     return new Writer(disk);
   }
 
+  @Override
+  public void growTo(long size) throws ImageException {
+    disk.growTo(size);
+  }
+
   private static class Content implements FileContent {
     private final LiveDisk disk;
     private final Image image;
-    private final long size;
 
     Content(LiveDisk disk, Image image) {
       this.disk = disk;
       this.image = image;
-      this.size = image.size();
     }
 
     @Override
     public long size() {
-      return size;
+      return image.size();
     }
 
     @Override
@@ -115,6 +118,11 @@ final class LiveDiskFile extends DiskFile {
     @Override
     public void allocate(long offset, long length) throws ImageException {
       disk.allocate(offset, length);
+    }
+
+    @Override
+    public void growTo(long size) throws ImageException {
+      disk.growTo(size);
     }
 
     @Override

@@ -23,6 +23,13 @@ public interface WritableContent extends FileContent {
   /** Reserves room for a range, whose bytes stay. */
   void allocate(long offset, long length) throws ImageException;
 
+  /**
+   * Makes the file at least {@code size} bytes long if it is one that grows; else does nothing.
+   *
+   * @throws ImageException if it cannot be that long; it is then as it was
+   */
+  default void growTo(long size) throws ImageException {}
+
   /** The kernel took a write past the end for its own, and with it another size. */
   void outgrown();
 }

@@ -38,6 +38,7 @@ public final class MountCommand implements Command {
   private boolean readWrite;
   private boolean forceShare;
   private @Nullable Path pidFile;
+  private boolean growable;
   private boolean verbose;
 
   @Override
@@ -57,6 +58,7 @@ public final class MountCommand implements Command {
     overlayOptions = line.matchedOptionValue("--overlay-options", (OverlayOptions) null);
     readWrite = Options.has(line, "--rw");
     forceShare = Options.has(line, "--force-share");
+    growable = Options.has(line, "--growable");
     verbose = Options.has(line, "--verbose");
     pidFile = pathOrNull(Options.text(line, "--pid-file"));
     CacheMode cache = line.matchedOptionValue("--cache", CacheMode.WRITEBACK);
@@ -73,7 +75,9 @@ public final class MountCommand implements Command {
         new MountOptions(
             mountPoint,
             file.toString(),
-            writable ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes) : null,
+            writable
+                ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes, growable)
+                : null,
             MountOptionList.parse(Options.texts(line, "-o"), writable));
     MountLog log = log(pathOrNull(Options.text(line, "--log-file")));
     OpenOptions open =
@@ -134,6 +138,9 @@ public final class MountCommand implements Command {
     }
     if (overlayOptions != null && overlay == null) {
       throw new CommandException("--overlay-options needs --overlay");
+    }
+    if (growable && !readWrite && overlay == null) {
+      throw new CommandException("--growable needs --rw or --overlay");
     }
     if (readWrite && forceShare) {
       throw new CommandException("--force-share goes with reading only, not with --rw");

@@ -97,7 +97,12 @@ final class MountSpec {
                 new DetectZeroesConverter(),
                 "MODE",
                 "Store written zeroes as zeroes: off (default), on, or unmap to free space.",
-                "--detect-zeroes"));
+                "--detect-zeroes"))
+        .addOption(
+            Options.flag(
+                "Let the disk grow: by a write behind its end, truncate -s or fallocate. It never"
+                    + " shrinks.",
+                "--growable"));
   }
 
   private static void process(CommandSpec spec) {

@@ -9,6 +9,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
@@ -78,7 +79,11 @@ public final class Qcow2Resize {
     long entries = geometry.l1EntriesFor(request.size);
     if (request.size > Long.MAX_VALUE - (1L << 21) || entries * 8 > FormatLimits.MAX_L1_BYTES) {
       throw new ImageException(
-          ErrorKind.OUT_OF_BOUNDS, edit.file.path(), "Failed to grow the L1 table: File too large");
+          ErrorKind.NO_SPACE,
+          edit.file.path(),
+          "Failed to grow the L1 table: File too large",
+          Errno.EFBIG,
+          null);
     }
     this.l1 = Arrays.copyOf(oldL1, (int) entries);
   }
@@ -87,7 +92,7 @@ public final class Qcow2Resize {
    * Resizes the image in {@code file}, which is open for writing and locked.
    *
    * @throws ImageException kind {@code UNSUPPORTED} for a version 2 image with snapshots, {@code
-   *     OUT_OF_BOUNDS} for a size the format cannot have; the image is then as it was
+   *     NO_SPACE} with EFBIG for a size the format cannot have; the image is then as it was
    */
   public static void resize(HostFile file, Request request) throws ImageException {
     ImageEdit edit = ImageEdit.begin(file);

@@ -265,6 +265,11 @@ public final class WritableDisk {
     space.trim();
   }
 
+  /** The file is no longer what the tables in memory say: nothing more is written. */
+  public void fail() {
+    flushPath.fail();
+  }
+
   /**
    * After a failed change: where it met metadata that makes writing unsafe, what was written before
    * is made durable, the header is marked corrupt as QEMU does, and nothing is written any more.
