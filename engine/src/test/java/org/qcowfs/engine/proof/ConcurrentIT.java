@@ -140,7 +140,7 @@ class ConcurrentIT {
         int others = tasks.size();
         for (int t = 0; t < THREADS; t++) {
           Random own = new Random(random.nextLong());
-          tasks.add(() -> stamps.work(image, shape.clusterSize(), own));
+          tasks.add(() -> stamps.work(image, shape.clusterSize(), own, 200));
         }
         all(tasks, others);
         stamps.verify(GuestDisk.readAll(image));

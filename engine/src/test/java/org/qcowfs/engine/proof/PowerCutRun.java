@@ -4,6 +4,9 @@ import org.qcowfs.engine.testing.Seeds;
 
 /** Power cuts for as long as one likes: see {@code integration-tests/powercut}. */
 final class PowerCutRun {
+  /** Every so many workloads one with several writers. */
+  private static final int WITH_SEVERAL_WRITERS = 8;
+
   private PowerCutRun() {}
 
   /** Arguments: workloads to run, minutes to stop after, first seed. */
@@ -16,6 +19,9 @@ final class PowerCutRun {
     for (; done < count && System.nanoTime() < end; done++) {
       try {
         Seeds.run("power cut", first + done, PowerCutIT::random);
+        if (done % WITH_SEVERAL_WRITERS == 0) {
+          Seeds.run("under several writers", first + done, ConcurrentPowerCutIT::random);
+        }
       } catch (AssertionError e) {
         failed++;
         System.out.println(e.getMessage());
