@@ -17,8 +17,9 @@ import org.qcowfs.engine.model.SnapshotInfo;
 
 /**
  * What a mount of one image shows: a view of the image at the root, one view per snapshot in {@code
- * snapshots/}, one per layer of the chain in {@code layers/}. A view is a folder with {@code
- * disk.raw}, {@code info.json}, {@code map.json} and {@code check.json}.
+ * snapshots/}, one per layer of the chain in {@code layers/}, which for a layer below has its own
+ * {@code snapshots/}. A view is a folder with {@code disk.raw}, {@code info.json}, {@code map.json}
+ * and {@code check.json}.
  *
  * <p><b>Thread safety:</b> any thread.
  */
@@ -176,14 +177,14 @@ public final class MountTree implements Closeable {
   private Folder snapshotFolder(String name, SnapshotInfo snapshot) {
     Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
     if (!snapshots.isWritable()) {
-      return new Folder(taken, () -> snapshotView(snapshot, taken));
+      return new Folder(taken, () -> snapshotView(snapshot, taken, 0));
     }
     SnapshotUse use = new SnapshotUse(image.path(0), snapshot);
     uses.put(name, use);
     return new Folder(
         taken,
         () -> {
-          Map<String, Node> view = snapshotView(snapshot, taken);
+          Map<String, Node> view = snapshotView(snapshot, taken, 0);
           view.replaceAll((file, node) -> new SnapshotFile((FileNode) node, use));
           return view;
         });
@@ -230,10 +231,14 @@ public final class MountTree implements Closeable {
     throw new ImageException(ErrorKind.OUT_OF_BOUNDS, image.path(0), "no such snapshot");
   }
 
-  private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken) {
-    Map<String, Node> children = view(taken, new LazyImage(() -> image.snapshot(snapshot)), 0);
+  /**
+   * @param depth of the layer whose snapshot it is
+   */
+  private Map<String, Node> snapshotView(SnapshotInfo snapshot, Timestamp taken, int depth) {
+    Image owner = depth == 0 ? image : image.layer(depth);
+    Map<String, Node> children = view(taken, new LazyImage(() -> owner.snapshot(snapshot)), depth);
     if (snapshot.vmStateSize() > 0) {
-      LazyImage state = new LazyImage(() -> image.vmState(snapshot));
+      LazyImage state = new LazyImage(() -> owner.vmState(snapshot));
       children.put("vmstate.bin", new DiskFile(taken, state, log));
     }
     return children;
@@ -252,10 +257,26 @@ public final class MountTree implements Closeable {
           name,
           new Folder(
               modified,
-              () ->
-                  isTop
-                      ? topView(modified, layer, false)
-                      : view(modified, new LazyImage(() -> layer), below)));
+              () -> isTop ? topView(modified, layer, false) : lowerView(modified, layer, below)));
+    }
+    return children;
+  }
+
+  /** A layer below the image: with its own snapshots, if it has any. */
+  private Map<String, Node> lowerView(Timestamp modified, Image layer, int depth) {
+    Map<String, Node> children = view(modified, new LazyImage(() -> layer), depth);
+    if (!layer.snapshots().isEmpty()) {
+      children.put("snapshots", new Folder(modified, () -> snapshotsOf(layer, depth)));
+    }
+    return children;
+  }
+
+  private Map<String, Node> snapshotsOf(Image layer, int depth) {
+    Map<String, Node> children = new LinkedHashMap<>();
+    for (SnapshotInfo snapshot : layer.snapshots()) {
+      String name = SafeName.unique(snapshot.name(), snapshot.id(), children.keySet());
+      Timestamp taken = new Timestamp(snapshot.dateSeconds(), snapshot.dateNanos());
+      children.put(name, new Folder(taken, () -> snapshotView(snapshot, taken, depth)));
     }
     return children;
   }

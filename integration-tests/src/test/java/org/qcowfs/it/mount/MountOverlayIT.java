@@ -80,6 +80,31 @@ class MountOverlayIT {
         "");
   }
 
+  /** Also a name that the overlay's snapshot has too. */
+  @Test
+  void theSnapshotsOfTheImageAreInItsLayer() throws IOException {
+    QemuImg.snapshot(base, "same");
+    QemuIo.on(base).write(0x22, 1 << 20, 1 << 20).run();
+    QemuImg.snapshot(base, "later");
+    hash = Sha256.ofFile(base);
+    times = times();
+    Path wanted = temp.path("wanted.raw");
+    try (Mounted mounted = Mounted.mount(base, point, "--overlay")) {
+      write(mounted, 0x33, 0, 1 << 20);
+      Files.createDirectory(point.resolve("snapshots/same"));
+      Path below = point.resolve("layers/1-base.qcow2/snapshots");
+      for (String name : List.of("same", "later")) {
+        QemuImg.snapshotToRaw(base, name, wanted);
+        Path disk = below.resolve(name).resolve("disk.raw");
+        assertThat(Sha256.ofFile(disk)).isEqualTo(Sha256.ofFile(wanted));
+        assertThat(below.resolve(name).resolve("map.json")).content().contains("\"start\": 0");
+        Files.delete(wanted);
+      }
+      mounted.unmount();
+    }
+    assertBaseUntouched();
+  }
+
   /** Refused with one line, and nothing mounted, made or changed. */
   private void assertRefused(String reason, Map<String, String> environment, String... options) {
     List<String> before = listing();
