@@ -26,7 +26,6 @@ public final class CopyOnRead {
   private final CopyUp target;
   private final GuestReader disk;
   private final Consumer<String> log;
-  private final long size;
   private final int unit;
   private final int most;
   private final ThreadLocal<DataBuffer> buffers;
@@ -43,7 +42,6 @@ public final class CopyOnRead {
     this.target = target;
     this.disk = disk;
     this.log = log;
-    this.size = top.size();
     this.unit = target.copyUnit();
     this.most = Math.max(MIN_BUFFER, unit);
     this.buffers = ThreadLocal.withInitial(() -> DataBuffer.allocate(most));
@@ -72,7 +70,7 @@ public final class CopyOnRead {
     }
     long from = guestOffset & -unit;
     long end = Math.min(guestOffset + n, from + most);
-    long to = Math.min(size, end + unit - 1 & -unit);
+    long to = Math.min(top.size(), end + unit - 1 & -unit);
     n = (int) (end - guestOffset);
     if (from == guestOffset && to == end) {
       disk.read(guestOffset, dst, position, n);

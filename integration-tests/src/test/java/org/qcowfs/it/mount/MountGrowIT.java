@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -54,8 +55,7 @@ class MountGrowIT {
   void growsUnderAReaderAndIsWhatWasWritten(String format, String options, String cache)
       throws Exception {
     make(format, options);
-    try (Mounted mounted =
-        Mounted.mount(image, point, "--rw", "--growable", "--cache=" + cache, "--format", format)) {
+    try (Mounted mounted = Mounted.mount(image, point, options(format, options, cache))) {
       AtomicBoolean done = new AtomicBoolean();
       CompletableFuture<Void> reader =
           CompletableFuture.runAsync(() -> readUntil(done, mounted.disk()));
@@ -75,6 +75,15 @@ class MountGrowIT {
     Path wanted = temp.path("wanted.raw");
     Files.write(wanted, Arrays.copyOf(model, sectors));
     QemuImg.run("compare", "-f", "raw", "-F", format, wanted.toString(), image.toString());
+  }
+
+  private static String[] options(String format, String options, String cache) {
+    List<String> all = new ArrayList<>(List.of("--rw", "--growable", "--cache=" + cache));
+    all.addAll(List.of("--format", format));
+    if (options.equals("BACKED")) {
+      all.add("--copy-on-read");
+    }
+    return all.toArray(String[]::new);
   }
 
   private void make(String format, String options) throws IOException {
