@@ -77,7 +77,7 @@ public final class Image implements Closeable {
     public void read(long guestOffset, DataBuffer dst, int position, int length)
         throws ImageException {
       // Without copying: who asks may have the range locked.
-      readGated(guestOffset, dst, position, length, false);
+      readThrough(guestOffset, dst, position, length, null);
     }
 
     @Override
@@ -172,63 +172,97 @@ public final class Image implements Closeable {
       throws ImageException {
     checkRange(guestOffset, length);
     CopyOnRead keeper = copying;
-    if (keeper == null || !keeper.isOn()) {
-      readGated(guestOffset, dst, position, length, false);
+    readThrough(
+        guestOffset, dst, position, length, keeper != null && keeper.isOn() ? keeper : null);
+  }
+
+  /**
+   * Reads.
+   *
+   * @param keeper reads what the top layer does not have; null for a plain read
+   */
+  private void readThrough(
+      long guestOffset, DataBuffer dst, int position, int length, @Nullable CopyOnRead keeper)
+      throws ImageException {
+    if (gated == null) {
+      readMapped(guestOffset, dst, position, length);
       return;
     }
     for (int done = 0; done < length; ) {
-      done += readGated(guestOffset + done, dst, position + done, length - done, true);
+      done += readTop(gated, guestOffset + done, dst, position + done, length - done);
       if (done < length) {
-        // Not as an announced reader: making a snapshot locks the disk and waits for those.
-        done += keeper.read(guestOffset + done, dst, position + done, length - done);
+        // Not as an announced reader: making a snapshot locks the disk and waits for those, and
+        // what is below may take as long as somebody else's storage takes.
+        done +=
+            keeper != null
+                ? keeper.read(guestOffset + done, dst, position + done, length - done)
+                : readBelow(guestOffset + done, dst, position + done);
       }
-    }
-  }
-
-  private int readGated(long guestOffset, DataBuffer dst, int position, int length, boolean topOnly)
-      throws ImageException {
-    if (gated == null) {
-      return readMapped(guestOffset, dst, position, length, topOnly);
-    }
-    int token = gated.beginRead();
-    try {
-      return readMapped(guestOffset, dst, position, length, topOnly);
-    } finally {
-      gated.endRead(token);
     }
   }
 
   /**
-   * Reads all, or if {@code topOnly} up to the first byte that the top layer does not have.
+   * Reads up to the first byte that the top layer does not have, while that holds its clusters in
+   * place. The answer about that byte stays in the thread's mapping.
    *
    * @return bytes read
    */
-  private int readMapped(
-      long guestOffset, DataBuffer dst, int position, int length, boolean topOnly)
+  private int readTop(WritableLayer top, long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    Mapping mapping = SCRATCH.get();
+    int token = top.beginRead();
+    try {
+      int done = 0;
+      while (done < length) {
+        top.map(guestOffset + done, length - done, mapping);
+        mapping.setDepth(0);
+        if (mapping.kind() == Mapping.Kind.UNALLOCATED) {
+          break;
+        }
+        int n = (int) mapping.length();
+        readStretch(mapping, guestOffset + done, dst, position + done, n);
+        done += n;
+      }
+      return done;
+    } finally {
+      top.endRead(token);
+    }
+  }
+
+  /**
+   * Reads the first stretch of what {@link #readTop} has stopped at. A write that puts something
+   * above it meanwhile was not over when the read began.
+   *
+   * @return its length
+   */
+  private int readBelow(long guestOffset, DataBuffer dst, int position) throws ImageException {
+    Mapping mapping = SCRATCH.get();
+    resolveBelow(guestOffset, mapping.length(), mapping);
+    int n = (int) mapping.length();
+    readStretch(mapping, guestOffset, dst, position, n);
+    return n;
+  }
+
+  private void readMapped(long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     Mapping mapping = SCRATCH.get();
     int done = 0;
     while (done < length) {
-      long at = guestOffset + done;
-      resolve(at, length - done, mapping);
-      if (topOnly && isBelow(mapping)) {
-        break;
-      }
+      resolve(guestOffset + done, length - done, mapping);
       int n = (int) mapping.length();
-      switch (mapping.kind()) {
-        case DATA -> readData(mapping, at, dst, position + done, n);
-        case COMPRESSED ->
-            chain[mapping.depth()].readCompressed(mapping, at, dst, position + done, n);
-        case ZERO, UNALLOCATED -> dst.zero(position + done, n);
-        case DAMAGED -> throw mapping.damage();
-      }
+      readStretch(mapping, guestOffset + done, dst, position + done, n);
       done += n;
     }
-    return done;
   }
 
-  private static boolean isBelow(Mapping mapping) {
-    return mapping.depth() > 0 || mapping.kind() == Mapping.Kind.UNALLOCATED;
+  private void readStretch(Mapping mapping, long at, DataBuffer dst, int position, int length)
+      throws ImageException {
+    switch (mapping.kind()) {
+      case DATA -> readData(mapping, at, dst, position, length);
+      case COMPRESSED -> chain[mapping.depth()].readCompressed(mapping, at, dst, position, length);
+      case ZERO, UNALLOCATED -> dst.zero(position, length);
+      case DAMAGED -> throw mapping.damage();
+    }
   }
 
   private static void readData(
@@ -254,8 +288,17 @@ public final class Image implements Closeable {
    *     has it (it reads as zeroes) and then names the last layer asked: the lowest that is as long
    */
   public void resolve(long guestOffset, long length, Mapping out) {
-    long limit = Math.min(length, size() - guestOffset);
-    for (int depth = 0; ; depth++) {
+    chain[0].map(guestOffset, Math.min(length, size() - guestOffset), out);
+    out.setDepth(0);
+    if (out.kind() == Mapping.Kind.UNALLOCATED) {
+      resolveBelow(guestOffset, out.length(), out);
+    }
+  }
+
+  /** As {@link #resolve}, of a range that the top layer has nothing of, as {@code out} says. */
+  private void resolveBelow(long guestOffset, long length, Mapping out) {
+    long limit = length;
+    for (int depth = 1; depth < chain.length; depth++) {
       Layer layer = chain[depth];
       if (guestOffset >= layer.size()) {
         // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status). The answer
@@ -265,7 +308,7 @@ public final class Image implements Closeable {
       layer.map(guestOffset, limit, out);
       out.setDepth(depth);
       limit = out.length();
-      if (out.kind() != Mapping.Kind.UNALLOCATED || depth == chain.length - 1) {
+      if (out.kind() != Mapping.Kind.UNALLOCATED) {
         return;
       }
     }

@@ -180,8 +180,8 @@ final class ImageFileSystem extends FuseStubFS {
           if (write && !file.isWritable()) {
             return -Errno.EROFS;
           }
-          boolean direct =
-              file.isUncached() || tree.isWritable() && (flags & PosixCalls.O_DIRECT) != 0;
+          // A program that reads past the kernel's cache can then be interrupted.
+          boolean direct = file.isUncached() || (flags & PosixCalls.O_DIRECT) != 0;
           info.fh.set(files.add(write ? file.openForWriting() : file.open()));
           Pointer memory = Struct.getMemory(info);
           int bits = memory.getInt(FILE_INFO_BITS) | (direct ? DIRECT_IO : KEEP_CACHE);

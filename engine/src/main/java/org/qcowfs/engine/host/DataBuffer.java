@@ -43,6 +43,11 @@ public final class DataBuffer {
     return new DataBuffer(direct.duplicate().clear().order(ByteOrder.BIG_ENDIAN));
   }
 
+  /** Memory that is there already, and stays the caller's to free after the last use. */
+  public static DataBuffer at(long address, int capacity) {
+    return wrap(MemoryIO.getInstance().newDirectByteBuffer(address, capacity));
+  }
+
   /** The bytes; use absolute positions only. */
   public ByteBuffer bytes() {
     return bytes;

@@ -7,6 +7,8 @@ import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.PosixCalls;
@@ -42,9 +44,29 @@ final class DeviceChannel implements Closure {
   /** The errno that was answered last, 0 for success. */
   private int error;
 
-  private final DataBuffer requestMemory = DataBuffer.allocate(4096 + REQUEST_CAPACITY);
-  private final DataBuffer replyMemory =
-      DataBuffer.allocate(REPLY_DATA + InitNegotiation.MAX_TRANSFER);
+  private static final int REQUEST_BYTES = 4096 + REQUEST_CAPACITY;
+  private static final int REPLY_BYTES = REPLY_DATA + InitNegotiation.MAX_TRANSFER;
+  private static final int PAGE = 4096;
+
+  /** Both buffers, never touched before they are used: memory is taken page by page. */
+  private final long memory =
+      MemoryIO.getInstance().allocateMemory(REQUEST_BYTES + REPLY_BYTES + PAGE, false);
+
+  private final DataBuffer requestMemory;
+  private final DataBuffer replyMemory;
+
+  /** The number of the request in work, 0 for none, with {@link #INTERRUPTIBLE}. */
+  private final AtomicLong current = new AtomicLong();
+
+  /** In {@link #current}: it may be answered before it is done. Requests have even numbers. */
+  private static final long INTERRUPTIBLE = 1;
+
+  /** The thread that made the request in work; set before {@link #current}. */
+  private int requester;
+
+  /** Requests from here that others have yet to answer. */
+  private final AtomicInteger lent = new AtomicInteger();
+
   private final ByteBuffer request;
   private final ByteBuffer replyHeader;
   private final DataBuffer changedReply = DataBuffer.allocate(INIT_REPLY, 8);
@@ -58,6 +80,9 @@ final class DeviceChannel implements Closure {
     this.descriptor = descriptor;
     this.replyTo = descriptor;
     this.ownsDescriptor = ownsDescriptor;
+    long first = memory + PAGE - 1 & -PAGE;
+    this.requestMemory = DataBuffer.at(first, REQUEST_BYTES);
+    this.replyMemory = DataBuffer.at(first + REQUEST_BYTES, REPLY_BYTES);
     this.request =
         requestMemory.bytes().slice(REQUEST_START, REQUEST_CAPACITY).order(ByteOrder.nativeOrder());
     this.replyHeader = replyMemory.bytes().duplicate().order(ByteOrder.nativeOrder());
@@ -93,6 +118,61 @@ final class DeviceChannel implements Closure {
   int receive() {
     long n = PosixCalls.read(descriptor, requestMemory.address() + REQUEST_START, REQUEST_CAPACITY);
     return n < 0 ? -PosixCalls.errno() : (int) n;
+  }
+
+  /** The request received last is in work from now on; costs two plain stores. */
+  void begin() {
+    int opcode = opcode();
+    requester = request.getInt(IN_PID);
+    long unique = request.getLong(IN_UNIQUE) & ~INTERRUPTIBLE; // odd only in an INTERRUPT
+    current.setRelease(unique | (opcode == READ || opcode == LSEEK ? INTERRUPTIBLE : 0));
+  }
+
+  /** Nothing is in work. */
+  void end() {
+    current.setRelease(0);
+  }
+
+  /** Whether a request is in work; any thread. */
+  boolean isBusy() {
+    return current.getAcquire() != 0;
+  }
+
+  /** The number of the request in work if it may be answered early, else 0; any thread. */
+  long interruptible() {
+    long now = current.getAcquire();
+    return (now & INTERRUPTIBLE) == 0 ? 0 : now & ~INTERRUPTIBLE;
+  }
+
+  /** The thread that made the request in work; 0 if the kernel cannot name it here. */
+  int requester() {
+    return requester;
+  }
+
+  /** Answers a request that is perhaps still in work; of two answers the kernel drops one. */
+  void replyInterrupted(long unique) {
+    DataBuffer header = DataBuffer.allocate(OUT_HEADER, 8);
+    ByteBuffer bytes = header.bytes().duplicate().order(ByteOrder.nativeOrder());
+    bytes.putInt(OUT_LENGTH, OUT_HEADER);
+    bytes.putInt(OUT_ERROR, -Errno.EINTR);
+    bytes.putLong(OUT_UNIQUE, unique);
+    PosixCalls.write(descriptor, header.address(), OUT_HEADER);
+    Reference.reachabilityFence(header);
+  }
+
+  /** Another channel answers the request received last, through this one's descriptor. */
+  void lend() {
+    lent.incrementAndGet();
+  }
+
+  /** It has. */
+  void returned() {
+    lent.decrementAndGet();
+  }
+
+  /** Whether the descriptor is needed by another channel. */
+  boolean isLent() {
+    return lent.get() != 0;
   }
 
   /** The descriptor requests are read from. */
@@ -236,6 +316,7 @@ final class DeviceChannel implements Closure {
   void close() {
     FuseLibrary.destroyChannel(channel);
     send.dispose();
+    MemoryIO.getInstance().freeMemory(memory);
     if (ownsDescriptor) {
       PosixCalls.close(descriptor);
     }

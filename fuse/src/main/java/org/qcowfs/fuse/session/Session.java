@@ -1,9 +1,10 @@
 package org.qcowfs.fuse.session;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.qcowfs.fuse.stats.RequestRecorder;
 import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.tree.FaultLog;
 import org.qcowfs.fuse.tree.KernelCache;
@@ -17,14 +18,17 @@ import org.qcowfs.fuse.tree.OpenFiles;
 public final class Session {
   private static final int MIN_WORKERS = 2;
 
-  /** Two buffers of 1 MiB each: a machine with many cores still fits into a small heap. */
+  /** More do not help while all of them compute. */
   private static final int MAX_WORKERS = 8;
 
+  /** As many may wait for storage at the same time. */
+  private static final int MAX_GROWN_WORKERS = 128;
+
   private final FuseLibrary.Mounted mounted;
-  private final List<DeviceChannel> channels = new ArrayList<>();
-  private final List<Thread> threads = new ArrayList<>();
+  private final Interrupts interrupts = new Interrupts();
+  private final List<DeviceChannel> laneChannels = new CopyOnWriteArrayList<>();
   private @Nullable WaitingLane lane;
-  private @Nullable Thread laneThread;
+  private @Nullable WorkerPool pool;
 
   /**
    * How a file that can be written to is served.
@@ -53,7 +57,7 @@ public final class Session {
   }
 
   /**
-   * Starts one worker per core.
+   * Starts one worker per core; more while all of these wait for storage.
    *
    * @param writing how to serve a file that can be written to; null if there is none
    * @param statistics counts the requests
@@ -65,7 +69,7 @@ public final class Session {
     start(files, writing, statistics, log, workers);
   }
 
-  /** As the other method, with {@code workers} workers. */
+  /** As the other method, with {@code workers} workers from the start. */
   public void start(
       OpenFiles files,
       @Nullable Writing writing,
@@ -75,53 +79,85 @@ public final class Session {
     long session = FuseLibrary.session(mounted);
     int master = FuseLibrary.deviceDescriptor(session);
     Kernel kernel = new Kernel(master, writing, log);
+    WaitingLane waiting = null;
     if (writing != null) {
       writing.attach().accept(kernel);
-      DeviceChannel waiting = DeviceChannel.sharing(master, kernel);
-      channels.add(waiting);
-      lane = new WaitingLane(waiting, responder(session, waiting, files, statistics, log), log);
-      laneThread = new Thread(lane, "fuse-waiting");
-      laneThread.start();
+      waiting = new WaitingLane(() -> server(session, master, kernel, files, statistics, log), log);
+      waiting.start();
+      lane = waiting;
     }
-    for (int i = 0; i < workers; i++) {
-      DeviceChannel channel =
-          i == 0 ? DeviceChannel.sharing(master, kernel) : DeviceChannel.cloneOf(master, kernel);
-      channels.add(channel);
-      Responder responder = responder(session, channel, files, statistics, log);
-      threads.add(new Thread(new Worker(channel, responder, lane, files, log), "fuse-worker-" + i));
-    }
-    threads.forEach(Thread::start);
+    WaitingLane shared = waiting;
+    WorkerPool made =
+        new WorkerPool(
+            workers,
+            Math.max(workers, MAX_GROWN_WORKERS),
+            number -> {
+              DeviceChannel channel =
+                  number == 0
+                      ? DeviceChannel.sharing(master, kernel)
+                      : DeviceChannel.cloneOf(master, kernel);
+              RequestRecorder recorder = statistics.newRecorder();
+              Responder responder = responder(session, channel, files, recorder, log);
+              return new Worker(
+                  number,
+                  channel,
+                  responder,
+                  shared,
+                  files,
+                  interrupts,
+                  () -> statistics.retire(recorder),
+                  log);
+            },
+            interrupts,
+            shared,
+            log);
+    pool = made;
+    made.start();
+  }
+
+  private WaitingLane.Server server(
+      long session,
+      int master,
+      Kernel kernel,
+      OpenFiles files,
+      RequestStatistics statistics,
+      FaultLog log) {
+    DeviceChannel channel = DeviceChannel.sharing(master, kernel);
+    laneChannels.add(channel);
+    return new WaitingLane.Server(
+        channel, responder(session, channel, files, statistics.newRecorder(), log));
   }
 
   private static Responder responder(
       long session,
       DeviceChannel channel,
       OpenFiles files,
-      RequestStatistics statistics,
+      RequestRecorder recorder,
       FaultLog log) {
-    return new Responder(
-        session, channel, new HotOperations(channel, files, log), statistics.newRecorder(), log);
+    return new Responder(session, channel, new HotOperations(channel, files, log), recorder, log);
   }
 
-  /** The worker threads. */
+  /** The worker threads there are now. */
   public List<Thread> workers() {
-    return List.copyOf(threads);
+    return pool == null ? List.of() : pool.threads();
   }
 
   /** Waits until the file system is unmounted and every request answered. */
   public void await() throws InterruptedException {
-    for (Thread thread : threads) {
-      thread.join();
+    if (pool != null) {
+      pool.await();
     }
-    if (lane != null && laneThread != null) {
+    if (lane != null) {
       lane.end();
-      laneThread.join();
     }
   }
 
   /** Frees the session after {@link #await}, and unmounts what is still mounted. */
   public void close() {
     FuseLibrary.teardown(mounted);
-    channels.forEach(DeviceChannel::close);
+    laneChannels.forEach(DeviceChannel::close);
+    if (pool != null) {
+      pool.close();
+    }
   }
 }

@@ -1,61 +1,106 @@
 package org.qcowfs.fuse.session;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.fuse.tree.FaultLog;
 
 /**
- * The thread for requests whose answer may have to wait until the kernel has written back what it
+ * The threads for requests whose answer may have to wait until the kernel has written back what it
  * keeps. That takes WRITE requests, which need a free worker: so no worker ever waits for it.
+ *
+ * <p>One thread is enough, until it waits for storage.
  */
-final class WaitingLane implements Runnable {
+final class WaitingLane {
+  private static final int MAX_THREADS = 8;
+
+  /**
+   * A request that another channel received.
+   *
+   * @param from where its reply must go; null in the request that ends a thread
+   */
   private static final class Request {
     private final byte[] bytes;
-    private final int descriptor;
+    private final @Nullable DeviceChannel from;
     private final long receivedNanos;
 
-    Request(byte[] bytes, int descriptor, long receivedNanos) {
+    Request(byte[] bytes, @Nullable DeviceChannel from, long receivedNanos) {
       this.bytes = bytes;
-      this.descriptor = descriptor;
+      this.from = from;
       this.receivedNanos = receivedNanos;
-    }
-
-    /** The one that ends the thread. */
-    boolean isEnd() {
-      return bytes.length == 0;
     }
   }
 
-  private final DeviceChannel channel;
-  private final Responder responder;
+  /** What answers through a channel of its own. */
+  record Server(DeviceChannel channel, Responder responder) {}
+
+  private final Supplier<Server> servers;
   private final FaultLog log;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
+  private final List<Thread> threads = new ArrayList<>();
+  private boolean hadQueue;
 
-  WaitingLane(DeviceChannel channel, Responder responder, FaultLog log) {
-    this.channel = channel;
-    this.responder = responder;
+  /**
+   * @param servers makes one for each thread
+   */
+  WaitingLane(Supplier<Server> servers, FaultLog log) {
+    this.servers = servers;
     this.log = log;
+  }
+
+  /** Starts the first thread. */
+  synchronized void start() {
+    Server server = servers.get();
+    Thread thread = new Thread(() -> serve(server), "fuse-waiting-" + threads.size());
+    threads.add(thread);
+    thread.start();
+  }
+
+  /** Starts another thread if the ones there are have left requests waiting since the last call. */
+  synchronized void growIfStuck() {
+    boolean hasQueue = !queue.isEmpty();
+    if (hasQueue && hadQueue && threads.size() < MAX_THREADS) {
+      start();
+    }
+    hadQueue = hasQueue;
   }
 
   /** Takes over the request in {@code from}, which the caller then does not answer. */
   void take(DeviceChannel from, int length, long receivedNanos) {
-    queue.add(new Request(from.copyRequest(length), from.descriptor(), receivedNanos));
+    from.lend();
+    queue.add(new Request(from.copyRequest(length), from, receivedNanos));
   }
 
-  /** Ends the thread when it has answered what it took. */
-  void end() {
-    queue.add(new Request(new byte[0], -1, 0));
+  /** Ends the threads when they have answered what was taken, and waits for them. */
+  void end() throws InterruptedException {
+    List<Thread> all;
+    synchronized (this) {
+      all = List.copyOf(threads);
+    }
+    for (int i = 0; i < all.size(); i++) {
+      queue.add(new Request(new byte[0], null, 0));
+    }
+    for (Thread thread : all) {
+      thread.join();
+    }
   }
 
-  @Override
-  public void run() {
+  private void serve(Server server) {
     while (true) {
       try {
         Request request = queue.take();
-        if (request.isEnd()) {
+        DeviceChannel from = request.from;
+        if (from == null) {
           return;
         }
-        channel.adopt(request.bytes, request.descriptor);
-        responder.answer(request.bytes.length, request.receivedNanos);
+        try {
+          server.channel().adopt(request.bytes, from.descriptor());
+          server.responder().answer(request.bytes.length, request.receivedNanos);
+        } finally {
+          from.returned();
+        }
       } catch (InterruptedException e) {
         // Nobody interrupts it; whoever does must not leave requests without an answer.
         log.line("the waiting lane was interrupted");

@@ -9,6 +9,7 @@ final class WireFormat {
   static final int IN_OPCODE = 4;
   static final int IN_UNIQUE = 8;
   static final int IN_NODE = 16;
+  static final int IN_PID = 32;
   static final int IN_HEADER = 40;
 
   // struct fuse_out_header
@@ -30,6 +31,9 @@ final class WireFormat {
   static final int INTERRUPT = 36;
   static final int FALLOCATE = 43;
   static final int LSEEK = 46;
+
+  /** struct fuse_interrupt_in: the number of the request to interrupt. */
+  static final int INTERRUPTED_UNIQUE = IN_HEADER;
 
   // struct fuse_read_in, fuse_write_in, fuse_lseek_in, fuse_fallocate_in, fuse_fsync_in
   static final int FILE_HANDLE = IN_HEADER;

@@ -1,5 +1,10 @@
 package org.qcowfs.fuse.tree;
 
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -10,6 +15,9 @@ class DiskFile extends FileNode {
   private static final int MAX_BLOCK = 1 << 20;
   private static final long MIN_REST_NANOS = 1_000_000_000L;
 
+  /** A walk that takes longer is waited for no more. */
+  private static final long PATIENCE_NANOS = 1_000_000_000L;
+
   /** A walk may take one part in this many of the time. */
   private static final int WALK_SHARE = 20;
 
@@ -18,6 +26,9 @@ class DiskFile extends FileNode {
   private long allocated = -1;
   private long walkedAtMillis;
   private long walkAgainNanos;
+  private long walkBegan;
+  private @Nullable FutureTask<Long> walking;
+  private volatile int blockSize;
 
   DiskFile(Timestamp modified, LazyImage image, FaultLog log) {
     super(modified);
@@ -37,18 +48,62 @@ class DiskFile extends FileNode {
 
   /**
    * Walks the whole map: once, or if the disk changes again after a second (longer where the walk
-   * itself takes long).
+   * itself takes long). A walk that waits for storage goes on without those who asked, who get what
+   * the last one found, or before the first what the image file occupies.
    */
   @Override
-  public synchronized long allocatedBytes() throws ImageException {
-    long begin = System.nanoTime();
-    if (allocated < 0 || lastChange() >= walkedAtMillis && begin - walkAgainNanos > 0) {
-      walkedAtMillis = Math.max(1, System.currentTimeMillis());
-      allocated = walk();
-      long end = System.nanoTime();
-      walkAgainNanos = end + Math.max(MIN_REST_NANOS, WALK_SHARE * (end - begin));
+  public long allocatedBytes() throws ImageException {
+    FutureTask<Long> running;
+    long patience;
+    synchronized (this) {
+      if (walking == null) {
+        boolean isOld = lastChange() >= walkedAtMillis && System.nanoTime() - walkAgainNanos > 0;
+        if (allocated >= 0 && !isOld) {
+          return allocated;
+        }
+        walking = new FutureTask<>(this::walkAndRemember);
+        walkBegan = System.nanoTime();
+        Thread thread = new Thread(walking, "fuse-blocks");
+        thread.setDaemon(true);
+        thread.start();
+      }
+      running = walking;
+      patience = walkBegan + PATIENCE_NANOS - System.nanoTime();
     }
-    return allocated;
+    try {
+      return running.get(patience, TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      synchronized (this) {
+        return allocated >= 0 ? allocated : standIn(image.get());
+      }
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ImageException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return standIn(image.get());
+    }
+  }
+
+  private long walkAndRemember() throws ImageException {
+    long begin = System.nanoTime();
+    long beginMillis = Math.max(1, System.currentTimeMillis());
+    try {
+      long found = walk();
+      synchronized (this) {
+        allocated = found;
+        walkedAtMillis = beginMillis;
+        long end = System.nanoTime();
+        walkAgainNanos = end + Math.max(MIN_REST_NANOS, WALK_SHARE * (end - begin));
+      }
+      return found;
+    } finally {
+      synchronized (this) {
+        walking = null;
+      }
+    }
   }
 
   /**
@@ -61,14 +116,23 @@ class DiskFile extends FileNode {
       return disk.allocatedBytes();
     } catch (ImageException e) {
       log.fault(e);
-      return Math.min(disk.size(), disk.info().actualSize());
+      return standIn(disk);
     }
+  }
+
+  private static long standIn(Image disk) throws ImageException {
+    return Math.min(disk.size(), disk.info().actualSize());
   }
 
   @Override
   public int blockSize() throws ImageException {
-    long cluster = image.get().info().clusterSize();
-    return (int) Math.max(MIN_BLOCK, Math.min(cluster, MAX_BLOCK));
+    int known = blockSize;
+    if (known == 0) {
+      long cluster = image.get().info().clusterSize();
+      known = (int) Math.max(MIN_BLOCK, Math.min(cluster, MAX_BLOCK));
+      blockSize = known;
+    }
+    return known;
   }
 
   @Override

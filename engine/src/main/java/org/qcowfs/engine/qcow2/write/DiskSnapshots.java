@@ -34,6 +34,9 @@ final class DiskSnapshots {
         throws ImageException;
   }
 
+  /** Meanwhile nobody else may begin to write. */
+  private static final long WRITERS_NANOS = 5_000_000_000L;
+
   private static final long DRAIN_NANOS = 30_000_000_000L;
 
   private final HostFile file;
@@ -190,7 +193,11 @@ final class DiskSnapshots {
     if (fault != null) {
       throw ImageException.corrupt(file.path(), fault + "; repair the image first");
     }
-    RangeLocks.Range everything = ranges.lock(0, Long.MAX_VALUE, true);
+    RangeLocks.Range everything = ranges.tryLockAll(WRITERS_NANOS);
+    if (everything == null) {
+      throw new ImageException(
+          ErrorKind.IN_USE, file.path(), "writes that began before do not end; try again");
+    }
     try {
       drain();
       flushPath.lock().lock();

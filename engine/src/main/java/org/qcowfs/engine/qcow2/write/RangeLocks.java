@@ -2,6 +2,8 @@ package org.qcowfs.engine.qcow2.write;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Locks on ranges of guest clusters: writes in place share, everything that changes where a cluster
@@ -40,12 +42,7 @@ final class RangeLocks {
     boolean interrupted = false;
     Range range;
     synchronized (this) {
-      range = spare.isEmpty() ? new Range() : spare.remove(spare.size() - 1);
-      range.first = first;
-      range.last = last;
-      range.exclusive = exclusive;
-      range.ticket = nextTicket++;
-      active.add(range);
+      range = take(first, last, exclusive);
       while (mustWait(range)) {
         try {
           wait();
@@ -57,6 +54,41 @@ final class RangeLocks {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    return range;
+  }
+
+  /**
+   * As {@link #lock}, on everything, exclusively; who comes meanwhile waits.
+   *
+   * @return null if a range was still held after {@code nanos}
+   */
+  synchronized @Nullable Range tryLockAll(long nanos) {
+    Range range = take(0, Long.MAX_VALUE, true);
+    long end = System.nanoTime() + nanos;
+    try {
+      while (mustWait(range)) {
+        long left = end - System.nanoTime();
+        if (left <= 0) {
+          unlock(range);
+          return null;
+        }
+        TimeUnit.NANOSECONDS.timedWait(this, left);
+      }
+      return range;
+    } catch (InterruptedException e) {
+      unlock(range);
+      Thread.currentThread().interrupt();
+      return null;
+    }
+  }
+
+  private Range take(long first, long last, boolean exclusive) {
+    Range range = spare.isEmpty() ? new Range() : spare.remove(spare.size() - 1);
+    range.first = first;
+    range.last = last;
+    range.exclusive = exclusive;
+    range.ticket = nextTicket++;
+    active.add(range);
     return range;
   }
 
