@@ -19,6 +19,7 @@ public final class ImageException extends IOException {
   private final String detail;
   private final int errno;
   private final boolean unsafe;
+  private final boolean reported;
 
   public ImageException(ErrorKind kind, String file, String detail) {
     this(kind, file, detail, 0, null);
@@ -33,7 +34,7 @@ public final class ImageException extends IOException {
    */
   public ImageException(
       ErrorKind kind, String file, String detail, int errno, @Nullable Throwable cause) {
-    this(kind, file, detail, errno, cause, false);
+    this(kind, file, detail, errno, cause, false, false);
   }
 
   private ImageException(
@@ -42,13 +43,15 @@ public final class ImageException extends IOException {
       String detail,
       int errno,
       @Nullable Throwable cause,
-      boolean unsafe) {
+      boolean unsafe,
+      boolean reported) {
     super(Escape.text(file) + ": " + detail, cause);
     this.kind = kind;
     this.file = file;
     this.detail = detail;
     this.errno = errno;
     this.unsafe = unsafe;
+    this.reported = reported;
   }
 
   /** A structure that contradicts the specification. */
@@ -58,7 +61,17 @@ public final class ImageException extends IOException {
 
   /** As {@link #corrupt}, and further writes to the image could destroy more. */
   public static ImageException unsafe(String file, String detail) {
-    return new ImageException(ErrorKind.CORRUPT, file, detail, 0, null, true);
+    return new ImageException(ErrorKind.CORRUPT, file, detail, 0, null, true, false);
+  }
+
+  /** The host does not answer, which whoever threw this has written to the log, once. */
+  public static ImageException reported(String file, String detail, int errno) {
+    return new ImageException(ErrorKind.IO, file, detail, errno, null, false, true);
+  }
+
+  /** Whether the log has it already. */
+  public boolean isReported() {
+    return reported;
   }
 
   /** Whether the image must not be written to any more. */

@@ -66,7 +66,7 @@ public final class PosixHostFile implements HostFile {
       throw new ImageException(
           ErrorKind.IO,
           path,
-          "Could not open '" + Escape.text(path) + "': " + Errno.text(errno),
+          "Could not open '" + Escape.text(path) + "': " + Errno.text(errno) + remedy(errno),
           errno,
           null);
     }
@@ -83,6 +83,14 @@ public final class PosixHostFile implements HostFile {
               + "; expected a regular file or a block device");
     }
     return new PosixHostFile(path, fd, writable, status.isBlockDevice());
+  }
+
+  /** What helps root, who has every right on storage of this machine. */
+  private static String remedy(int errno) {
+    return errno == Errno.EACCES && PosixCalls.geteuid() == 0
+        ? " for root: a file server may take root for nobody (root_squash), and a FUSE mount may be"
+            + " its user's alone; run this as a user who may read the file"
+        : "";
   }
 
   @Override

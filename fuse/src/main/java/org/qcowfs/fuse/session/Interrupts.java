@@ -33,20 +33,25 @@ final class Interrupts {
     return !pending.isEmpty();
   }
 
-  /** Answers the request in work in {@code channel} if that is to be. */
-  synchronized void answer(DeviceChannel channel) {
+  /**
+   * Answers the request in work in {@code channel} if that is to be.
+   *
+   * @return whether it did, and nobody needs the work any more
+   */
+  synchronized boolean answer(DeviceChannel channel) {
     long unique = channel.interruptible();
     Integer ticks = unique == 0 ? null : pending.get(unique);
     if (ticks == null || ticks == 0) {
-      return;
+      return false;
     }
     if (ProcFile.isAskedToEnd(channel.requester())) {
       channel.replyInterrupted(unique);
       pending.remove(unique);
-    } else {
-      // As long as it waits, such a signal may still come: the kernel reports only the first.
-      pending.put(unique, 1);
+      return true;
     }
+    // As long as it waits, such a signal may still come: the kernel reports only the first.
+    pending.put(unique, 1);
+    return false;
   }
 
   /** A tick has passed; what nobody has in work any more is forgotten. */

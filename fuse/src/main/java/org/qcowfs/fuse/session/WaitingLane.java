@@ -15,6 +15,7 @@ import org.qcowfs.fuse.tree.FaultLog;
  */
 final class WaitingLane {
   private static final int MAX_THREADS = 8;
+  private static final long PATIENCE_MILLIS = 1000;
 
   /**
    * A request that another channel received.
@@ -83,7 +84,11 @@ final class WaitingLane {
       queue.add(new Request(new byte[0], null, 0));
     }
     for (Thread thread : all) {
-      thread.join();
+      thread.join(PATIENCE_MILLIS);
+      if (thread.isAlive()) {
+        thread.interrupt(); // it tries again and again to read what nobody waits for
+        thread.join();
+      }
     }
   }
 

@@ -90,6 +90,7 @@ final class Worker {
       int length = channel.receive();
       if (length >= 0) {
         long receivedNanos = System.nanoTime();
+        Thread.interrupted(); // it was about a request that has been answered
         channel.begin();
         if (channel.opcode() == INTERRUPT) {
           interrupts.add(channel.request().getLong(INTERRUPTED_UNIQUE));
@@ -104,6 +105,7 @@ final class Worker {
           return;
         }
       } else if (isOver(-length)) {
+        pool.over();
         return;
       }
     }

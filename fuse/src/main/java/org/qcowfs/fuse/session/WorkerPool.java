@@ -41,6 +41,9 @@ final class WorkerPool implements Runnable {
   private long busyAt = System.nanoTime();
   private boolean ended;
 
+  /** Whether a worker has met the end of the file system. */
+  private volatile boolean over;
+
   /** Whether a worker beyond {@link #least} ends with its next request. */
   private volatile boolean shrinking;
 
@@ -83,6 +86,12 @@ final class WorkerPool implements Runnable {
   /** Whether worker {@code number} is one too many now. */
   boolean isSurplus(int number) {
     return shrinking && number >= least;
+  }
+
+  /** Nobody can wait for an answer any more: the file system is gone. */
+  void over() {
+    over = true;
+    wake();
   }
 
   /** There is something to look at. */
@@ -145,7 +154,11 @@ final class WorkerPool implements Runnable {
           }
           return gone;
         });
-    workers.forEach(worker -> interrupts.answer(worker.channel()));
+    for (Worker worker : workers) {
+      if (interrupts.answer(worker.channel()) || over && worker.channel().isBusy()) {
+        worker.thread().interrupt();
+      }
+    }
     interrupts.age();
     grow();
     if (lane != null) {

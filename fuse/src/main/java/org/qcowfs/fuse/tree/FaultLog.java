@@ -48,7 +48,9 @@ public final class FaultLog {
 
   /** An image or its host is at fault. */
   public void fault(ImageException e) {
-    line(String.valueOf(e.getMessage()));
+    if (!e.isReported()) {
+      line(String.valueOf(e.getMessage()));
+    }
   }
 
   /** We are at fault: nobody expected {@code e}. */

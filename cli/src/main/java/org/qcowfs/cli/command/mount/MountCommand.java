@@ -17,6 +17,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.fuse.ImageMount;
@@ -89,7 +90,8 @@ public final class MountCommand implements Command {
                 line.matchedOptionValue("--l2-cache-size", OpenOptions.DEFAULT_CACHE_BYTES))
             .withWarnings(text -> log.accept("warning: " + text));
     MountRecord record = null;
-    Image disk = open(file, open);
+    HostFiles files = StorageOptions.files(line, !forceShare, log);
+    Image disk = open(file, open, files);
     ImageException failure = null;
     try {
       base.applyTo(disk, log);
@@ -147,14 +149,15 @@ public final class MountCommand implements Command {
     }
   }
 
-  private Image open(Path file, OpenOptions options) throws ImageException, CommandException {
+  private Image open(Path file, OpenOptions options, HostFiles files)
+      throws ImageException, CommandException {
     if (overlay == null) {
-      return Images.open(file.toString(), options.withWritable(readWrite));
+      return Images.open(file.toString(), options.withWritable(readWrite), files);
     }
     OverlayOptions wanted = overlayOptions == null ? OverlayOptions.DEFAULT : overlayOptions;
     return overlay.isEmpty()
-        ? Overlay.openTemporary(file, wanted, options)
-        : Overlay.open(absolute(overlay), file, overlayOptions, options);
+        ? Overlay.openTemporary(file, wanted, options, files)
+        : Overlay.open(absolute(overlay), file, overlayOptions, options, files);
   }
 
   /** Not all that was written is in the image: the log, the umount command and we say so. */

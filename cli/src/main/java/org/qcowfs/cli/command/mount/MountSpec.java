@@ -25,6 +25,7 @@ final class MountSpec {
     image(spec);
     writing(spec);
     BaseOptions.addTo(spec);
+    StorageOptions.addTo(spec);
     process(spec);
     return spec.addPositional(Options.operands("IMAGE DIR"));
   }

@@ -11,6 +11,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.ImageInfo;
@@ -27,13 +28,15 @@ final class Overlay {
    *
    * @param wanted what a new one is to be; null for the defaults
    * @param options how to open {@code base}
+   * @param files where files are opened once it is known what they are
    * @throws CommandException if {@code file} is something else; nothing has changed then
    * @throws ImageException if one of the two cannot be opened, by itself or because it is in use
    */
-  static Image open(Path file, Path base, @Nullable OverlayOptions wanted, OpenOptions options)
+  static Image open(
+      Path file, Path base, @Nullable OverlayOptions wanted, OpenOptions options, HostFiles files)
       throws ImageException, CommandException {
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
-      return create(file, base, wanted == null ? OverlayOptions.DEFAULT : wanted, options);
+      return create(file, base, wanted == null ? OverlayOptions.DEFAULT : wanted, options, files);
     }
     if (wanted != null) {
       throw new CommandException(
@@ -51,11 +54,11 @@ final class Overlay {
                     options.warnings().accept(line);
                   }
                 });
-    return Images.open(file.toString(), news);
+    return Images.open(file.toString(), news, files);
   }
 
   /** Opens a new overlay without a name: it is gone when the process ends, however that comes. */
-  static Image openTemporary(Path base, OverlayOptions wanted, OpenOptions options)
+  static Image openTemporary(Path base, OverlayOptions wanted, OpenOptions options, HostFiles files)
       throws ImageException, CommandException {
     String named = System.getenv("TMPDIR");
     Path folder = named == null || named.isEmpty() ? DEFAULT_FOLDER : Path.of(named);
@@ -64,7 +67,7 @@ final class Overlay {
             .toAbsolutePath()
             .resolve(
                 "qcowfs-" + ProcessHandle.current().pid() + "-" + System.nanoTime() + ".qcow2");
-    Image image = create(file, base, wanted, options);
+    Image image = create(file, base, wanted, options, files);
     try {
       Files.delete(file);
     } catch (IOException e) {
@@ -74,7 +77,8 @@ final class Overlay {
     return image;
   }
 
-  private static Image create(Path file, Path base, OverlayOptions wanted, OpenOptions options)
+  private static Image create(
+      Path file, Path base, OverlayOptions wanted, OpenOptions options, HostFiles files)
       throws ImageException {
     ImageInfo below = inspect(base, options);
     long size = wanted.size() < 0 ? below.virtualSize() : wanted.size();
@@ -85,7 +89,7 @@ final class Overlay {
             .withExtendedL2(wanted.extendedL2())
             .withBacking(base.toString(), below.format()));
     try {
-      return Images.open(file.toString(), above(options));
+      return Images.open(file.toString(), above(options), files);
     } catch (ImageException | RuntimeException e) {
       try {
         Files.deleteIfExists(file);

@@ -21,12 +21,14 @@ public final class Errno {
   public static final int ENOSPC = 28;
   public static final int ESPIPE = 29;
   public static final int EROFS = 30;
+  public static final int ENOLCK = 37;
   public static final int ENOSYS = 38;
   public static final int ENOTEMPTY = 39;
   public static final int ELOOP = 40;
   public static final int EOPNOTSUPP = 95;
   public static final int ECONNABORTED = 103;
   public static final int ENOTCONN = 107;
+  public static final int ETIMEDOUT = 110;
   public static final int ESTALE = 116;
   public static final int EDQUOT = 122;
 
@@ -54,12 +56,14 @@ public final class Errno {
       case ENOSPC -> "No space left on device";
       case ESPIPE -> "Illegal seek";
       case EROFS -> "Read-only file system";
+      case ENOLCK -> "No locks available";
       case ENOSYS -> "Function not implemented";
       case ENOTEMPTY -> "Directory not empty";
       case ELOOP -> "Too many levels of symbolic links";
       case EOPNOTSUPP -> "Operation not supported";
       case ECONNABORTED -> "Software caused connection abort";
       case ENOTCONN -> "Transport endpoint is not connected";
+      case ETIMEDOUT -> "Connection timed out";
       case ESTALE -> "Stale file handle";
       case EDQUOT -> "Disk quota exceeded";
       default -> "Error " + errno;

@@ -1,0 +1,268 @@
+package org.qcowfs.engine.host.storage;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ErrorKind;
+import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.PosixHostFile;
+import org.qcowfs.engine.host.posix.Errno;
+
+/** A file that is only read, and looked after as a {@link StoragePolicy} says. */
+final class StorageFile implements HostFile {
+  private static final long CHECK_NANOS = 1_000_000_000L;
+  private static final long FIRST_PAUSE_MILLIS = 100;
+  private static final long LONGEST_PAUSE_MILLIS = 5_000;
+
+  private final String path;
+  private final StoragePolicy policy;
+  private final @Nullable TimedReads timed;
+  private final Consumer<String> log;
+  private final FilePrint print;
+  private final AtomicLong nextCheck = new AtomicLong(System.nanoTime() + CHECK_NANOS);
+
+  /** Whether the latest read got no answer, or none but errors, and this has been said. */
+  private final AtomicBoolean silent = new AtomicBoolean();
+
+  /** Descriptors the server has lost; others may still be reading through them. */
+  private final List<PosixHostFile> lost = new ArrayList<>();
+
+  private volatile PosixHostFile file;
+  private volatile boolean locked;
+  private volatile boolean forceShare;
+
+  /** Why no byte of it is returned any more; null as long as it is the file that was opened. */
+  private volatile @Nullable String change;
+
+  /** Takes over {@code file}. */
+  StorageFile(
+      PosixHostFile file, StoragePolicy policy, @Nullable TimedReads timed, Consumer<String> log)
+      throws ImageException {
+    this.path = file.path();
+    this.policy = policy;
+    this.timed = timed;
+    this.log = log;
+    this.file = file;
+    this.print = new FilePrint(file.status());
+  }
+
+  PosixHostFile bare() {
+    return file;
+  }
+
+  /** Locks have been taken, and are to be taken again on another descriptor. */
+  void locked(boolean share) {
+    forceShare = share;
+    locked = true;
+  }
+
+  @Override
+  public String path() {
+    return path;
+  }
+
+  @Override
+  public boolean writable() {
+    return false;
+  }
+
+  @Override
+  public int read(long hostOffset, DataBuffer dst, int position, int length) throws ImageException {
+    long pause = FIRST_PAUSE_MILLIS;
+    while (true) {
+      try {
+        int got =
+            timed == null
+                ? readOnce(hostOffset, dst, position, length)
+                : timed.read(this::readOnce, path, hostOffset, dst, position, length);
+        if (silent.get() && silent.compareAndSet(true, false)) {
+          log.accept(Escape.text(path) + ": answers again");
+        }
+        return got;
+      } catch (ImageException e) {
+        boolean again = policy.retry() && isPassing(e);
+        if (again || e.isReported()) {
+          report(e, again);
+        }
+        if (!again) {
+          throw e;
+        }
+      }
+      try {
+        Thread.sleep(pause);
+      } catch (InterruptedException e) {
+        throw new ImageException(
+            ErrorKind.IO, path, "Could not read: nobody waits any more", Errno.EINTR, e);
+      }
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+    }
+  }
+
+  private void report(ImageException e, boolean again) {
+    if (silent.compareAndSet(false, true)) {
+      log.accept(e.getMessage() + (again ? "; trying again until it works" : ""));
+    }
+  }
+
+  private static boolean isPassing(ImageException e) {
+    return switch (e.errno()) {
+      case Errno.EIO, Errno.ESTALE, Errno.ETIMEDOUT -> true;
+      default -> false;
+    };
+  }
+
+  private int readOnce(long hostOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    PosixHostFile now = file;
+    try {
+      return readFrom(now, hostOffset, dst, position, length);
+    } catch (ImageException e) {
+      if (e.errno() != Errno.ESTALE) {
+        throw e;
+      }
+      return readFrom(reopened(now), hostOffset, dst, position, length);
+    }
+  }
+
+  private int readFrom(
+      PosixHostFile from, long hostOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    refuseChanged();
+    int got = from.read(hostOffset, dst, position, length);
+    if (policy.watch()) {
+      long due = nextCheck.get();
+      long now = System.nanoTime();
+      if (got < length || now - due >= 0 && nextCheck.compareAndSet(due, now + CHECK_NANOS)) {
+        // After the read: what changed before it shows.
+        note(print.difference(from.status()));
+      }
+      refuseChanged();
+    }
+    return got;
+  }
+
+  private void note(@Nullable String difference) {
+    if (difference != null) {
+      change = difference;
+    }
+  }
+
+  private void refuseChanged() throws ImageException {
+    String known = change;
+    if (known != null) {
+      throw new ImageException(
+          ErrorKind.IO,
+          path,
+          "changed while it was in use: " + known + "; expected the file as it was opened");
+    }
+  }
+
+  /** The file opened again, in the place of {@code stale}; only if it is still the same. */
+  private synchronized PosixHostFile reopened(PosixHostFile stale) throws ImageException {
+    if (file != stale) {
+      return file; // another thread came first
+    }
+    PosixHostFile opened;
+    try {
+      opened = PosixHostFile.open(path, false);
+    } catch (ImageException e) {
+      if (e.errno() == Errno.ENOENT) {
+        note("it is gone");
+        refuseChanged();
+      }
+      throw e;
+    }
+    try {
+      note(print.difference(opened.status()));
+      refuseChanged();
+      if (locked) {
+        HostFiles.POSIX.lock(opened, forceShare, line -> {});
+      }
+    } catch (ImageException e) {
+      opened.close();
+      throw e;
+    }
+    log.accept(Escape.text(path) + ": its server had lost it (Stale file handle); opened again");
+    lost.add(stale);
+    file = opened;
+    return opened;
+  }
+
+  @Override
+  public long length() throws ImageException {
+    return file.length();
+  }
+
+  @Override
+  public long nextData(long hostOffset) throws ImageException {
+    return file.nextData(hostOffset);
+  }
+
+  @Override
+  public long nextHole(long hostOffset) throws ImageException {
+    return file.nextHole(hostOffset);
+  }
+
+  @Override
+  public long allocatedBytes() throws ImageException {
+    return file.allocatedBytes();
+  }
+
+  @Override
+  public boolean resizable() {
+    return file.resizable();
+  }
+
+  @Override
+  public void write(long hostOffset, DataBuffer src, int position, int length)
+      throws ImageException {
+    throw readOnly();
+  }
+
+  @Override
+  public void sync() {}
+
+  @Override
+  public void truncate(long length) throws ImageException {
+    throw readOnly();
+  }
+
+  @Override
+  public void allocate(long hostOffset, long length) throws ImageException {
+    throw readOnly();
+  }
+
+  @Override
+  public void zeroRange(long hostOffset, long length) throws ImageException {
+    throw readOnly();
+  }
+
+  @Override
+  public boolean punchHole(long hostOffset, long length) throws ImageException {
+    throw readOnly();
+  }
+
+  private ImageException readOnly() {
+    return new ImageException(ErrorKind.READ_ONLY, path, "File is opened read-only");
+  }
+
+  @Override
+  public synchronized void close() throws ImageException {
+    for (PosixHostFile one : lost) {
+      try {
+        one.close();
+      } catch (ImageException e) {
+        // Its server had lost it.
+      }
+    }
+    lost.clear();
+    file.close();
+  }
+}
