@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Sourced by the commands beside it: compiles what they need and runs it. Expects home.
 
-# run_proof MODULE CLASS ARGUMENTS...: runs a main class among MODULE's tests.
+# run_proof MODULE CLASS ARGUMENTS...: runs a main class among MODULE's tests, with a heap of $heap.
 run_proof() {
   module=$1
   class=$2
@@ -12,6 +12,6 @@ run_proof() {
     mvn -q -B -pl "$module" -am test-compile dependency:build-classpath \
       -Dmdep.includeScope=test -Dmdep.outputFile=target/proof.classpath >&2
   ) || exit 1
-  exec java -ea -Xmx1g -cp "$home/$module/target/test-classes:$home/$module/target/classes:$(cat "$path")" \
+  exec java -ea "-Xmx${heap:-1g}" -cp "$home/$module/target/test-classes:$home/$module/target/classes:$(cat "$path")" \
     "$class" "$@"
 }

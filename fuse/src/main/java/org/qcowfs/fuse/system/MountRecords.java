@@ -5,7 +5,9 @@ import java.io.Reader;
 import java.io.Writer;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,13 +24,16 @@ public final class MountRecords {
   private static final Path SYSTEM = Path.of("/run/qcowfs");
   private static final Path USERS = Path.of("/run/user");
   private static final String SUFFIX = ".mount";
+  private static final int MOST_BYTES = 64 << 10;
 
   private MountRecords() {}
 
   /** The folder this user's records (and logs, without a syslog) go to. */
   public static Path folder() {
     String runtime = System.getenv("XDG_RUNTIME_DIR");
-    if (runtime != null && !runtime.isEmpty() && Files.isWritable(Path.of(runtime))) {
+    // Owned, not only writable: root with another user's environment would write where that user
+    // may have put a link.
+    if (runtime != null && !runtime.isEmpty() && isOwn(Path.of(runtime))) {
       return Path.of(runtime, "qcowfs");
     }
     if (PosixCalls.geteuid() == 0) {
@@ -38,6 +43,14 @@ public final class MountRecords {
     return cache != null && !cache.isEmpty()
         ? Path.of(cache, "qcowfs")
         : Path.of(System.getProperty("user.home", "/"), ".cache", "qcowfs");
+  }
+
+  private static boolean isOwn(Path folder) {
+    try {
+      return Files.getAttribute(folder, "unix:uid").equals(PosixCalls.geteuid());
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
   }
 
   /** Makes {@link #folder()} if it is not there. */
@@ -121,24 +134,32 @@ public final class MountRecords {
       // No login manager here.
     }
     List<MountRecord> records = new ArrayList<>();
-    folders.forEach(folder -> read(folder, records));
+    Path own = folder();
+    folders.forEach(folder -> read(folder, folder.equals(own), records));
     return records;
   }
 
-  private static void read(Path folder, List<MountRecord> records) {
+  private static void read(Path folder, boolean isOwn, List<MountRecord> records) {
     try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
       for (Path file : files) {
-        MountRecord record = read(file);
+        MountRecord record = isSmallFile(file) ? read(file) : null;
         if (record != null && record.isServed()) {
           records.add(record);
-        } else {
-          // Left by a process that was killed.
+        } else if (isOwn) {
+          // Left by a process that was killed. Never in another user's folder: it may be a link.
           Files.deleteIfExists(file);
         }
       }
     } catch (IOException e) {
       // Not there, or another user's.
     }
+  }
+
+  /** Another user's folder may hold anything: a FIFO would keep us waiting. */
+  private static boolean isSmallFile(Path file) throws IOException {
+    BasicFileAttributes attributes =
+        Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+    return attributes.isRegularFile() && attributes.size() <= MOST_BYTES;
   }
 
   private static @Nullable MountRecord read(Path file) throws IOException {

@@ -101,16 +101,11 @@ public final class Patcher implements AutoCloseable {
   }
 
   private long number(long offset, int bytes) {
-    try {
-      file.seek(offset);
-      long value = 0;
-      for (int i = 0; i < bytes; i++) {
-        value = value << 8 | file.readUnsignedByte();
-      }
-      return value;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    long value = 0;
+    for (byte b : readBytes(offset, bytes)) {
+      value = value << 8 | b & 0xff;
     }
+    return value;
   }
 
   private Patcher number(long offset, int bytes, long value) {

@@ -47,19 +47,24 @@ public final class CliRun {
 
   /** The command line that {@link #run} starts, for callers that start it themselves. */
   public static List<String> command(String heap, String... arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                heap));
+    return javaCommand(
+        List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", heap),
+        "org.qcowfs.cli.Main",
+        arguments);
+  }
+
+  /** The command line that runs a main class of this test's own class path in this Java. */
+  public static List<String> javaCommand(
+      List<String> options, String mainClass, String... arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(options);
     if (Runtime.version().feature() >= 24) {
       // As the launcher does: else the JVM writes warnings to standard error.
       command.add("--enable-native-access=ALL-UNNAMED");
       command.add("--sun-misc-unsafe-memory-access=allow");
     }
-    command.addAll(List.of("-cp", classPath(), "org.qcowfs.cli.Main"));
+    command.addAll(List.of("-cp", classPath(), mainClass));
     command.addAll(Arrays.asList(arguments));
     return command;
   }

@@ -62,19 +62,29 @@ final class Overlay {
       throws ImageException, CommandException {
     String named = System.getenv("TMPDIR");
     Path folder = named == null || named.isEmpty() ? DEFAULT_FOLDER : Path.of(named);
-    Path file =
-        folder
-            .toAbsolutePath()
-            .resolve(
-                "qcowfs-" + ProcessHandle.current().pid() + "-" + System.nanoTime() + ".qcow2");
-    Image image = create(file, base, wanted, options, files);
+    Path hidden;
     try {
-      Files.delete(file);
+      // Nobody else may open it in the moment in which it has a name.
+      hidden = Files.createTempDirectory(folder.toAbsolutePath(), "qcowfs-");
     } catch (IOException e) {
-      image.close();
-      throw new CommandException("Could not unlink " + shown(file) + ": " + Escape.text("" + e));
+      throw new CommandException(
+          "Could not make an overlay in " + shown(folder) + ": " + Escape.text("" + e));
     }
-    return image;
+    Path file = hidden.resolve("overlay.qcow2");
+    try {
+      return create(file, base, wanted, options, files);
+    } finally {
+      unlink(file);
+      unlink(hidden);
+    }
+  }
+
+  private static void unlink(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      // It is in a folder of ours, and only the room is lost.
+    }
   }
 
   private static Image create(

@@ -18,8 +18,8 @@ public final class BitmapStore {
   private static final int FIXED_BYTES = 24;
   private static final int MAX_NAME_BYTES = 1023;
 
-  /** QEMU's BME_MAX_TABLE_SIZE. */
-  private static final long MAX_TABLE_ENTRIES = 0x8000000;
+  /** QEMU's BME_MAX_PHYS_SIZE: the bits of one bitmap. */
+  private static final long MAX_BITMAP_BYTES = 512L << 20;
 
   private BitmapStore() {}
 
@@ -110,7 +110,7 @@ public final class BitmapStore {
     if (entry.get(16) != 1 || (entry.getInt(12) & ~3) != 0) {
       return "is of type " + entry.get(16) + " with flags " + entry.getInt(12);
     }
-    if (entries > MAX_TABLE_ENTRIES
+    if (entries * header.clusterSize() > MAX_BITMAP_BYTES
         || table < header.clusterSize()
         || (table & header.clusterSize() - 1) != 0
         || entries * 8 > file.length() - table) {

@@ -6,7 +6,6 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
-import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.bitmap.BitmapStore;
 import org.qcowfs.engine.qcow2.format.Geometry;
@@ -93,19 +92,18 @@ final class ImageEdit {
     if (snapshots.bytes() > 0) {
       metadata.add(header.snapshotTableOffset(), snapshots.bytes());
     }
-    for (SnapshotInfo snapshot : snapshots.snapshots()) {
-      if (snapshot.l1Offset() > 0 && snapshot.l1Entries() > 0) {
-        metadata.add(snapshot.l1Offset(), snapshot.l1Entries() * 8L);
-      }
-    }
-    BitmapStore.forEachTable(file, header, metadata::add);
+    long length = file.length();
+    metadata.addSnapshots(snapshots.snapshots(), length);
+    BitmapStore.forEachTable(
+        file, header, (at, bytes) -> metadata.addNamed("bitmap", at, bytes, length));
   }
 
-  private void mark(long l1Offset, long[] entries) {
+  private void mark(long l1Offset, long[] entries) throws ImageException {
     metadata.add(l1Offset, entries.length * 8L);
+    long length = file.length();
     for (long entry : entries) {
       if ((entry & Geometry.OFFSET_MASK) != 0) {
-        metadata.add(entry & Geometry.OFFSET_MASK, clusterSize);
+        metadata.addNamed("L2 table", entry & Geometry.OFFSET_MASK, clusterSize, length);
       }
     }
   }

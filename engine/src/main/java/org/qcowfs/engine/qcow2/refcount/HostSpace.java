@@ -12,7 +12,7 @@ import org.qcowfs.engine.qcow2.format.Geometry;
  * <p>The file is made longer ahead of use, a step at a time, and cut back at close; the part behind
  * {@link #end()} is a hole that reads as zeroes.
  *
- * <p><b>Thread safety:</b> none; the caller holds the metadata lock.
+ * <p><b>Thread safety:</b> none; the caller holds the metadata lock, but for {@link #end()}.
  */
 public final class HostSpace {
   private static final long STEP = 1 << 20;
@@ -28,7 +28,7 @@ public final class HostSpace {
   private final DataBuffer scratch = DataBuffer.allocate(ZEROES);
 
   /** Nothing was ever stored at or behind this offset. */
-  private long end;
+  private volatile long end;
 
   private long length;
 

@@ -1,8 +1,11 @@
 package org.qcowfs.engine.qcow2.refcount;
 
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 
 /**
@@ -38,6 +41,53 @@ public final class MetadataMap {
         pages[page] = words;
       }
       words[word(cluster)] |= 1L << cluster;
+    }
+  }
+
+  /**
+   * As {@link #add}, for a structure that the image names and nobody has judged yet.
+   *
+   * @param what the structure, for the message
+   * @param fileLength of the image file in bytes
+   * @throws ImageException kind {@code CORRUPT} if it does not lie in the file
+   */
+  public void addNamed(String what, long hostOffset, long length, long fileLength)
+      throws ImageException {
+    if (hostOffset < 0
+        || hostOffset >= fileLength
+        || length > fileLength - hostOffset + geometry.clusterSize()) {
+      throw ImageException.corrupt(
+          file,
+          String.format(
+              "%s of %d bytes at host offset 0x%x is not inside the file (%d bytes); repair the"
+                  + " image before writing to it",
+              what, length, hostOffset, fileLength));
+    }
+    add(hostOffset, length);
+  }
+
+  /**
+   * Marks the L1 tables of snapshots.
+   *
+   * @throws ImageException as {@link #addNamed}, and for a table larger than any may be
+   */
+  public void addSnapshots(List<SnapshotInfo> snapshots, long fileLength) throws ImageException {
+    for (SnapshotInfo snapshot : snapshots) {
+      long bytes = snapshot.l1Entries() * 8L;
+      if (bytes > FormatLimits.MAX_L1_BYTES) {
+        throw ImageException.corrupt(
+            file,
+            "the L1 table of snapshot table entry "
+                + snapshot.index()
+                + " has "
+                + snapshot.l1Entries()
+                + " entries, expected at most "
+                + FormatLimits.MAX_L1_BYTES / 8
+                + "; repair the image before writing to it");
+      }
+      if (bytes > 0) {
+        addNamed("snapshot L1 table", snapshot.l1Offset(), bytes, fileLength);
+      }
     }
   }
 

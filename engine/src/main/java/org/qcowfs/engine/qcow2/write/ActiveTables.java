@@ -56,19 +56,37 @@ final class ActiveTables {
     this.sliceEntryBits =
         Integer.numberOfTrailingZeros(sliceBytes / 8) - geometry.l2EntryWordBits();
     SnapshotChange.L1 l1 = SnapshotChange.readL1(file, header.l1Offset(), (int) header.l1Entries());
-    long length = file.length();
-    for (long entry : l1.entries()) {
-      if ((entry & Geometry.OFFSET_MASK) >= length) {
-        throw ImageException.corrupt(
-            file.path(),
-            String.format(
-                "an L1 entry names an L2 table at 0x%x, past the end of the file (%d bytes); repair"
-                    + " the image before writing to it",
-                entry & Geometry.OFFSET_MASK, length));
-      }
-    }
     this.l1Slices = slices(l1.hostOffset(), l1.entries());
-    mark(metadata, l1.hostOffset(), l1.entries());
+    metadata.add(l1.hostOffset(), l1.entries().length * 8L);
+    long length = file.length();
+    for (int i = 0; i < l1.entries().length; i++) {
+      markFirst(metadata, i, l1.entries()[i], length);
+    }
+  }
+
+  /** Marks an L2 table after judging its L1 entry: writing through a wrong one hits other data. */
+  private void markFirst(MetadataMap metadata, int index, long entry, long fileLength)
+      throws ImageException {
+    long table = entry & Geometry.OFFSET_MASK;
+    String wrong;
+    if ((entry & Geometry.L1_RESERVED) != 0) {
+      wrong = "with reserved bits set";
+    } else if (geometry.inCluster(table) != 0) {
+      wrong = "not on a cluster boundary";
+    } else if (table >= fileLength) {
+      wrong = "past the end of the file (" + fileLength + " bytes)";
+    } else if (table == 0) {
+      return;
+    } else if (metadata.overlaps(table, geometry.clusterSize())) {
+      wrong = "which is other metadata";
+    } else {
+      metadata.add(table, geometry.clusterSize());
+      return;
+    }
+    throw ImageException.corrupt(
+        file.path(),
+        String.format(
+            "L1 entry %d is 0x%x, %s; repair the image before writing to it", index, entry, wrong));
   }
 
   private Slice[] slices(long l1Offset, long[] entries) {
@@ -155,14 +173,29 @@ final class ActiveTables {
 
   /** The slice of L2 table entries around {@code guestOffset} if it is cached; takes no lock. */
   @Nullable Slice cachedL2(long guestOffset) {
-    return cache.get(owner, guestOffset >>> geometry.clusterBits() + sliceEntryBits);
+    Slice slice = cache.get(owner, guestOffset >>> geometry.clusterBits() + sliceEntryBits);
+    return slice == null || slice.count() * 8 < sliceBytes ? null : slice;
   }
 
-  /** The slice of L2 table entries around {@code guestOffset}, whose L2 table exists. */
+  /**
+   * The slice of L2 table entries around {@code guestOffset}, whose L2 table exists.
+   *
+   * @throws ImageException kind {@code CORRUPT} if the file ends within it
+   */
   Slice l2SliceAt(long guestOffset) throws ImageException {
     long index = guestOffset >>> geometry.clusterBits() + sliceEntryBits;
     Slice slice = cache.get(owner, index);
-    return slice == null ? l2Slice(index) : slice;
+    if (slice == null) {
+      slice = l2Slice(index);
+    }
+    if (slice.count() * 8 < sliceBytes) {
+      throw ImageException.unsafe(
+          file.path(),
+          String.format(
+              "L2 table at host offset 0x%x is past the end of the file",
+              l1Entry(guestOffset) & Geometry.OFFSET_MASK));
+    }
+    return slice;
   }
 
   /** Index of {@code guestOffset}'s first word in its slice. */

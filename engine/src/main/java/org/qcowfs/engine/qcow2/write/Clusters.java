@@ -81,10 +81,20 @@ final class Clusters {
         exclusive);
   }
 
+  /** Guest data goes neither over metadata nor behind what the file ever had. */
   void checkWrite(long hostOffset, long length) throws ImageException {
-    if (!externalData) {
-      metadata.checkWrite(hostOffset, length);
+    if (externalData) {
+      return;
     }
+    if (hostOffset >= space.end()) {
+      throw ImageException.unsafe(
+          file.path(),
+          String.format(
+              "refused to write %d bytes of guest data at host offset 0x%x, past the end of the"
+                  + " file (%d bytes)",
+              length, hostOffset, file.length()));
+    }
+    metadata.checkWrite(hostOffset, length);
   }
 
   boolean hasHost(long word) {

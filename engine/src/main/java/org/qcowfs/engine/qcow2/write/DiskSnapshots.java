@@ -66,7 +66,8 @@ final class DiskSnapshots {
       Refcounts refcounts,
       ActiveTables tables,
       MetadataMap metadata,
-      MetadataGuard guard) {
+      MetadataGuard guard)
+      throws ImageException {
     this.file = file;
     this.header = header;
     this.geometry = Geometry.of(header);
@@ -251,7 +252,7 @@ final class DiskSnapshots {
     }
   }
 
-  private void adopt(SnapshotChange.Result result, List<SnapshotInfo> list) {
+  private void adopt(SnapshotChange.Result result, List<SnapshotInfo> list) throws ImageException {
     refcounts.adopt(result.refcountTableOffset(), result.refcountTable());
     header =
         header.withTables(
@@ -280,14 +281,10 @@ final class DiskSnapshots {
     return List.copyOf(numbered);
   }
 
-  private void markSnapshots() {
+  private void markSnapshots() throws ImageException {
     if (snapshots.bytes() > 0) {
       metadata.add(header.snapshotTableOffset(), snapshots.bytes());
     }
-    for (SnapshotInfo snapshot : snapshots.snapshots()) {
-      if (snapshot.l1Offset() > 0 && snapshot.l1Entries() > 0) {
-        metadata.add(snapshot.l1Offset(), snapshot.l1Entries() * 8L);
-      }
-    }
+    metadata.addSnapshots(snapshots.snapshots(), file.length());
   }
 }
