@@ -25,7 +25,8 @@ import org.qcowfs.it.support.TempImages;
 
 /**
  * What contradicts the format is refused: an {@link ImageException} with exactly the given line, in
- * less than a second, with bounded memory, and the file stays as it was.
+ * less than a second, with bounded memory, and the file stays as it was, opened for reading and for
+ * writing alike.
  */
 class RefusedIT {
   /** Far below the smallest size the patched fields ask for. */
@@ -435,28 +436,38 @@ class RefusedIT {
         wanted = c.damage().apply(patcher);
       }
       Map<String, String> before = Fingerprint.of(scratch.folder());
-      Outcome outcome = assertTimeoutPreemptively(Duration.ofSeconds(8), () -> open(image));
-      assertThat(outcome.thrown())
-          .isInstanceOf(ImageException.class)
-          .hasMessage(image + ": " + wanted)
-          .message()
-          .doesNotContainPattern("\\p{Cntrl}");
-      assertThat(outcome.took()).as("time").isLessThan(Duration.ofSeconds(1));
-      assertThat(outcome.bytes()).as("bytes allocated").isLessThan(MOST_BYTES);
-      assertThat(Fingerprint.of(scratch.folder())).as("the files").isEqualTo(before);
+      for (boolean writable : new boolean[] {false, true}) {
+        refused(image, scratch.folder(), wanted, before, writable);
+      }
     }
+  }
+
+  private static void refused(
+      Path image, Path folder, String wanted, Map<String, String> before, boolean writable) {
+    Outcome outcome = assertTimeoutPreemptively(Duration.ofSeconds(8), () -> open(image, writable));
+    assertThat(outcome.thrown())
+        .isInstanceOf(ImageException.class)
+        .hasMessage(image + ": " + wanted)
+        .message()
+        .doesNotContainPattern("\\p{Cntrl}");
+    assertThat(outcome.took()).as("time").isLessThan(Duration.ofSeconds(1));
+    assertThat(outcome.bytes()).as("bytes allocated").isLessThan(MOST_BYTES);
+    assertThat(Fingerprint.of(folder)).as("the files").isEqualTo(before);
   }
 
   private record Outcome(Throwable thrown, Duration took, long bytes) {}
 
   /** Opens as qcow2: a file without the magic would else be taken for a raw disk. */
-  private static Outcome open(Path image) {
+  private static Outcome open(Path image, boolean writable) {
     long allocated = allocatedBytes();
     long start = System.nanoTime();
     Throwable thrown =
         catchThrowable(
             () ->
-                Images.open(image.toString(), OpenOptions.readOnly().withFormat("qcow2")).close());
+                Images.open(
+                        image.toString(),
+                        OpenOptions.readOnly().withFormat("qcow2").withWritable(writable))
+                    .close());
     Duration took = Duration.ofNanos(System.nanoTime() - start);
     return new Outcome(thrown, took, allocatedBytes() - allocated);
   }
