@@ -10,6 +10,7 @@ import org.qcowfs.cli.option.Parser;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
 import org.qcowfs.cli.program.ProgramName;
+import org.qcowfs.cli.program.Sandbox;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.program.Version;
 import org.qcowfs.engine.error.Escape;
@@ -44,7 +45,12 @@ public final class Main {
     return code;
   }
 
-  private static int dispatch(String[] args, Console console) throws Exception {
+  private static int dispatch(String[] words, Console console) throws Exception {
+    String[] args = words;
+    if (args.length > 0 && Sandbox.isOption(args[0])) {
+      Sandbox.enter(args[0]);
+      args = Arrays.copyOfRange(args, 1, args.length);
+    }
     if (args.length == 0) {
       throw new UsageException("Not enough arguments");
     }
@@ -65,7 +71,11 @@ public final class Main {
     }
     Command command = command(name);
     ParseResult line = Parser.parse(command.spec(), command.words(rest));
-    return line.isUsageHelpRequested() ? help(name, console) : command.run(line, console);
+    if (line.isUsageHelpRequested()) {
+      return help(name, console);
+    }
+    Sandbox.admit(name, line, console);
+    return command.run(line, console);
   }
 
   private static Command command(String name) throws UsageException {
@@ -112,6 +122,11 @@ public final class Main {
       if (!message.contains("Broken pipe")) {
         console.error("Could not write the output: " + Escape.text(message));
       }
+    } else if (e instanceof OutOfMemoryError) {
+      console.error(
+          "out of memory: this needs more than the "
+              + (Runtime.getRuntime().maxMemory() >> 20)
+              + " MiB that Java has here");
     } else {
       console.error("internal error: " + Escape.text(e.toString()));
     }

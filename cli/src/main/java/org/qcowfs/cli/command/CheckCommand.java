@@ -9,6 +9,7 @@ import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.option.OutputFormat;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
+import org.qcowfs.cli.program.Sandbox;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.CheckText;
 import org.qcowfs.cli.render.ProgressLine;
@@ -93,7 +94,7 @@ public final class CheckCommand implements Command {
     }
     ImageCheck check;
     OpenOptions options =
-        OpenOptions.readOnly()
+        Sandbox.limit(OpenOptions.readOnly())
             .withFormat(source.format())
             .withForceShare(source.forceShare())
             .withWarnings(console::warn);

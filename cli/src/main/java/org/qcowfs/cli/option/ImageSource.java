@@ -3,6 +3,7 @@ package org.qcowfs.cli.option;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.Sandbox;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
@@ -87,7 +88,8 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
    */
   public Image open(OpenOptions options) throws CommandException {
     try {
-      return Images.open(path, options.withFormat(format).withForceShare(forceShare));
+      OpenOptions limited = Sandbox.limit(options);
+      return Images.open(path, limited.withFormat(format).withForceShare(forceShare));
     } catch (ImageException e) {
       throw couldNotOpen(path, e);
     }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
@@ -21,13 +22,13 @@ import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
-/** Every command of the README works as it stands there. */
+/** Every command of README and SECURITY works as it stands there. */
 class ReadmeIT {
   private TempImages scratch;
 
   @BeforeEach
   void makeFolder() throws IOException {
-    Requires.tools("qemu-img", "qemu-io", "losetup", "lsblk", "man", "mkfs.ext4");
+    Requires.tools("fls", "qemu-img", "qemu-io", "losetup", "lsblk", "man", "mkfs.ext4");
     Requires.root();
     Requires.fuse();
     scratch = TempImages.create("readme");
@@ -51,8 +52,8 @@ class ReadmeIT {
     scratch.close();
   }
 
-  private static List<String> blocks() throws IOException {
-    String readme = Files.readString(CliRun.project().resolve("README.md"));
+  private static List<String> blocks(String document) throws IOException {
+    String readme = Files.readString(CliRun.project().resolve(document));
     return Pattern.compile("^```sh\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL)
         .matcher(readme)
         .results()
@@ -62,7 +63,7 @@ class ReadmeIT {
 
   @Test
   void beginsWithTheTwoCommands() throws IOException {
-    assertThat(blocks().get(0)).isEqualTo("./qcowfs mount IMAGE DIR\n./test\n");
+    assertThat(blocks("README.md").get(0)).isEqualTo("./qcowfs mount IMAGE DIR\n./test\n");
     assertThat(Files.isExecutable(CliRun.project().resolve("test"))).isTrue();
     Run.Result mount =
         Cli.run(scratch.path("qcowfs"), scratch.folder(), "mount", "vm.qcow2", "mnt");
@@ -72,9 +73,11 @@ class ReadmeIT {
 
   @TestFactory
   List<DynamicTest> everyOtherBlockRuns() throws IOException {
-    List<String> blocks = blocks();
-    assertThat(blocks).hasSizeGreaterThan(4);
-    return blocks.subList(1, blocks.size()).stream()
+    List<String> readme = blocks("README.md");
+    List<String> security = blocks("SECURITY.md");
+    assertThat(readme).hasSizeGreaterThan(4);
+    assertThat(security).hasSize(2);
+    return Stream.concat(readme.stream().skip(1), security.stream())
         .map(
             block ->
                 DynamicTest.dynamicTest(block.lines().findFirst().orElseThrow(), () -> runs(block)))

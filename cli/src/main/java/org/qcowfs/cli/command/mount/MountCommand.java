@@ -12,6 +12,7 @@ import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
 import org.qcowfs.cli.program.ProgramName;
+import org.qcowfs.cli.program.Sandbox;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
@@ -85,7 +86,9 @@ public final class MountCommand implements Command {
         OpenOptions.readOnly()
             .withFormat(Options.text(line, "--format"))
             .withForceShare(forceShare)
-            .withBackingPolicy(line.matchedOptionValue("--backing", BackingPolicy.ANY))
+            .withBackingPolicy(
+                Sandbox.policy(
+                    line.matchedOptionValue("--backing", (BackingPolicy) null), BackingPolicy.ANY))
             .withCacheBytes(
                 line.matchedOptionValue("--l2-cache-size", OpenOptions.DEFAULT_CACHE_BYTES))
             .withWarnings(text -> log.accept("warning: " + text));
