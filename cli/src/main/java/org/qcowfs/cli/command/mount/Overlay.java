@@ -3,6 +3,7 @@ package org.qcowfs.cli.command.mount;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.program.CommandException;
@@ -68,7 +69,12 @@ final class Overlay {
       hidden = Files.createTempDirectory(folder.toAbsolutePath(), "qcowfs-");
     } catch (IOException e) {
       throw new CommandException(
-          "Could not make an overlay in " + shown(folder) + ": " + Escape.text("" + e));
+          "Could not open a temporary overlay in "
+              + shown(folder)
+              + ": "
+              + (e instanceof NoSuchFileException
+                  ? "No such file or directory"
+                  : Escape.text("" + e)));
     }
     Path file = hidden.resolve("overlay.qcow2");
     try {
