@@ -73,14 +73,17 @@ public final class ImageMount {
     if (policy.growable()) {
       allowGrowth(image);
     }
+    RequestStatistics statistics = new RequestStatistics();
+    image.count();
     MountTree tree =
-        isFlat ? MountTree.flat(image, log, policy) : MountTree.views(image, log, policy);
+        isFlat
+            ? MountTree.flat(image, log, policy, statistics)
+            : MountTree.views(image, log, policy, statistics);
     Path disk = isFlat ? mountPoint : mountPoint.resolve("disk.raw");
     SizeRestorer size = new SizeRestorer(disk, image::size);
     boolean kernelWriteback = tree.isWritable() && policy.cache().kernelWriteback();
     Session.Writing writing =
         tree.isWritable() ? new Session.Writing(kernelWriteback, size, tree::attach) : null;
-    RequestStatistics statistics = new RequestStatistics();
     ImageFileSystem fileSystem = newFileSystem(tree, writing, statistics, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.

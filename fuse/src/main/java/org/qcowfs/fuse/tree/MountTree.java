@@ -14,18 +14,20 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.json.MapJson;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.fuse.stats.RequestStatistics;
 
 /**
  * What a mount of one image shows: a view of the image at the root, one view per snapshot in {@code
  * snapshots/}, one per layer of the chain in {@code layers/}, which for a layer below has its own
- * {@code snapshots/}. A view is a folder with {@code disk.raw}, {@code info.json}, {@code map.json}
- * and {@code check.json}.
+ * {@code snapshots/}; and {@code stats.json}. A view is a folder with {@code disk.raw}, {@code
+ * info.json}, {@code map.json} and {@code check.json}.
  *
  * <p><b>Thread safety:</b> any thread.
  */
 public final class MountTree implements Closeable {
   private final Image image;
   private final FaultLog log;
+  private final RequestStatistics statistics;
   private final Node root;
   private final List<JsonFile> documents = new ArrayList<>();
 
@@ -40,8 +42,10 @@ public final class MountTree implements Closeable {
   /** Who uses which snapshot, by the name of its folder; empty in a mount that does not write. */
   private final Map<String, SnapshotUse> uses = new ConcurrentHashMap<>();
 
-  private MountTree(Image image, FaultLog log, boolean isFlat, WritePolicy policy) {
+  private MountTree(
+      Image image, FaultLog log, boolean isFlat, WritePolicy policy, RequestStatistics statistics) {
     this.image = image;
+    this.statistics = statistics;
     this.log = log;
     this.live = image.writable() ? new LiveDisk(image, policy) : null;
     Timestamp modified = Timestamp.ofFile(image.path(0));
@@ -50,18 +54,22 @@ public final class MountTree implements Closeable {
   }
 
   /**
-   * The views of {@code image}, which stays the caller's to close.
+   * The views of {@code image}, which stays the caller's to close, and counts ({@link
+   * Image#count}).
    *
    * @param log receives what cannot be read
    * @param policy how to write, if the image is open for writing
+   * @param statistics shown as {@code stats.json}
    */
-  public static MountTree views(Image image, FaultLog log, WritePolicy policy) {
-    return new MountTree(image, log, false, policy);
+  public static MountTree views(
+      Image image, FaultLog log, WritePolicy policy, RequestStatistics statistics) {
+    return new MountTree(image, log, false, policy, statistics);
   }
 
   /** Nothing but the disk of {@code image}, as the root itself. */
-  public static MountTree flat(Image image, FaultLog log, WritePolicy policy) {
-    return new MountTree(image, log, true, policy);
+  public static MountTree flat(
+      Image image, FaultLog log, WritePolicy policy, RequestStatistics statistics) {
+    return new MountTree(image, log, true, policy, statistics);
   }
 
   /** Whether something in it can be written to. */
@@ -112,6 +120,7 @@ public final class MountTree implements Closeable {
     Map<String, Node> children = topView(modified, image, true);
     children.put("snapshots", snapshots);
     children.put("layers", new Folder(modified, this::layers));
+    children.put("stats.json", new StatsFile(modified, image, statistics));
     return children;
   }
 
