@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
@@ -29,7 +30,12 @@ public final class MountTree implements Closeable {
   private final FaultLog log;
   private final RequestStatistics statistics;
   private final Node root;
-  private final List<JsonFile> documents = new ArrayList<>();
+
+  /** What may have been rendered. */
+  private final Set<JsonFile> documents = ConcurrentHashMap.newKeySet();
+
+  /** Those of snapshots that can be deleted. */
+  private final Map<SnapshotUse, List<JsonFile>> documentsOf = new ConcurrentHashMap<>();
 
   /** What a check says of each layer, by depth: one document for all views of a file. */
   private final Map<Integer, CheckDocument> checks = new ConcurrentHashMap<>();
@@ -154,10 +160,8 @@ public final class MountTree implements Closeable {
     JsonFile infoFile =
         new JsonFile(modified, disk, (view, out) -> InfoJson.write(view.info(), out));
     JsonFile mapFile = new JsonFile(modified, disk, MapJson::write);
-    synchronized (documents) {
-      documents.add(infoFile);
-      documents.add(mapFile);
-    }
+    documents.add(infoFile);
+    documents.add(mapFile);
     Map<String, Node> children = new LinkedHashMap<>();
     children.put("disk.raw", new DiskFile(modified, disk, log));
     children.put("info.json", infoFile);
@@ -194,6 +198,7 @@ public final class MountTree implements Closeable {
         taken,
         () -> {
           Map<String, Node> view = snapshotView(snapshot, taken, 0);
+          documentsOf.put(use, documents(view));
           view.replaceAll((file, node) -> new SnapshotFile((FileNode) node, use));
           return view;
         });
@@ -228,6 +233,10 @@ public final class MountTree implements Closeable {
     use.delete(() -> image.deleteSnapshot(current(use.snapshot())));
     uses.remove(name);
     snapshots.remove(name);
+    List<JsonFile> rendered = documentsOf.remove(use);
+    if (rendered != null) {
+      close(rendered);
+    }
   }
 
   /** The same snapshot as the table has it now: its place changes when others are deleted. */
@@ -295,14 +304,27 @@ public final class MountTree implements Closeable {
     return live == null ? null : live.failure();
   }
 
+  private static List<JsonFile> documents(Map<String, Node> view) {
+    List<JsonFile> documents = new ArrayList<>();
+    for (Node node : view.values()) {
+      if (node instanceof JsonFile document) {
+        documents.add(document);
+      }
+    }
+    return documents;
+  }
+
+  private void close(List<JsonFile> rendered) throws ImageException {
+    for (JsonFile document : rendered) {
+      documents.remove(document);
+      document.close();
+    }
+  }
+
   /** Makes what was written durable and releases what was rendered; the image stays open. */
   @Override
   public void close() throws ImageException {
-    synchronized (documents) {
-      for (JsonFile document : documents) {
-        document.close();
-      }
-    }
+    close(List.copyOf(documents));
     for (CheckDocument check : checks.values()) {
       check.close();
     }

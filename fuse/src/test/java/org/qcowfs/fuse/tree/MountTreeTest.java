@@ -74,7 +74,8 @@ class MountTreeTest {
     MountTree tree = views();
     Folder root = (Folder) tree.root();
     assertThat(root.children().keySet())
-        .containsExactly("disk.raw", "info.json", "map.json", "check.json", "snapshots", "layers");
+        .containsExactly(
+            "disk.raw", "info.json", "map.json", "check.json", "snapshots", "layers", "stats.json");
     assertThat(folder(tree, "/snapshots").children()).isEmpty();
     assertThat(folder(tree, "/layers").children().keySet()).containsExactly("0-a disk.img");
   }

@@ -7,6 +7,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import org.qcowfs.it.mount.Await;
 import org.qcowfs.it.support.QemuImg;
 import org.qcowfs.it.support.QemuIo;
 import org.qcowfs.it.support.Run;
@@ -101,8 +103,28 @@ final class MixedLoad implements Load {
     if (snapshots.size() > KEPT_SNAPSHOTS) {
       Snapshot oldest = snapshots.remove();
       same(folder(oldest).resolve("disk.raw"), oldest.sum(), "an old snapshot");
-      Files.delete(folder(oldest));
+      delete(oldest);
       deleted++;
+    }
+  }
+
+  /** The kernel tells of a closed file when it has time: until then the snapshot is in use. */
+  private void delete(Snapshot oldest) throws IOException {
+    AtomicReference<IOException> failure = new AtomicReference<>();
+    Await.until(
+        "no file of the snapshot is open",
+        () -> {
+          try {
+            Files.delete(folder(oldest));
+            return true;
+          } catch (IOException e) {
+            failure.set(e);
+            return !String.valueOf(e.getMessage()).contains("busy");
+          }
+        });
+    IOException last = failure.get();
+    if (Files.exists(folder(oldest))) {
+      throw last == null ? new IOException("not deleted") : last;
     }
   }
 
