@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -67,7 +68,11 @@ class MountStatisticsIT {
   }
 
   private static JsonObject stats(Mounted mount) throws IOException {
-    return (JsonObject) Json.parse(Files.readString(mount.point().resolve("stats.json")));
+    return parse(Files.readString(mount.point().resolve("stats.json")));
+  }
+
+  private static JsonObject parse(String json) throws IOException {
+    return (JsonObject) Objects.requireNonNull(Json.parse(json));
   }
 
   private static JsonObject operation(JsonObject stats, String name) {
@@ -78,11 +83,12 @@ class MountStatisticsIT {
   }
 
   private static List<JsonObject> list(JsonObject object, String name) {
-    return ((List<?>) object.fields().get(name)).stream().map(o -> (JsonObject) o).toList();
+    return ((List<?>) Objects.requireNonNull(object.fields().get(name)))
+        .stream().map(o -> (JsonObject) o).toList();
   }
 
   private static JsonObject part(JsonObject object, String name) {
-    return (JsonObject) object.fields().get(name);
+    return (JsonObject) Objects.requireNonNull(object.fields().get(name));
   }
 
   @Test
@@ -160,7 +166,7 @@ class MountStatisticsIT {
       assertThat(human).startsWith("mounted for ").contains("p99.9", "table-cache: hits ");
       assertThat(human).containsPattern("\nread +\\d+ +8(\\.\\d+)? MiB +0 +\\d+ (ns|us|ms) ");
       assertThat(human).containsPattern("\n +\\d+ +7 MiB  " + base + "\n");
-      JsonObject json = (JsonObject) Json.parse(CliRun.ok("stats", "--output=json", point).out());
+      JsonObject json = parse(CliRun.ok("stats", "--output=json", point).out());
       assertThat(operation(json, "read").number("bytes")).isGreaterThanOrEqualTo(8L * MIB);
     }
   }
