@@ -23,6 +23,7 @@ import org.qcowfs.cli.command.change.RebaseCommand;
 import org.qcowfs.cli.command.change.ResizeCommand;
 import org.qcowfs.cli.command.mount.MountCommand;
 import org.qcowfs.cli.command.mount.MountsCommand;
+import org.qcowfs.cli.command.mount.StatsCommand;
 import org.qcowfs.cli.command.mount.UmountCommand;
 import org.qcowfs.cli.help.Help;
 import picocli.CommandLine;
@@ -37,6 +38,7 @@ public final class Commands {
         "mount",
         "umount",
         "mounts",
+        "stats",
         "create",
         "convert",
         "compare",
@@ -64,6 +66,7 @@ public final class Commands {
       case "mount" -> new MountCommand();
       case "umount" -> new UmountCommand();
       case "mounts", "ls" -> new MountsCommand();
+      case "stats" -> new StatsCommand();
       case "create" -> new CreateCommand();
       case "convert" -> new ConvertCommand();
       case "compare" -> new CompareCommand();

@@ -21,7 +21,10 @@ import org.qcowfs.engine.layer.Preallocated;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.ImageStatistics;
+import org.qcowfs.engine.model.ImageStatistics.LayerStatistics;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.model.WriteStatistics;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.engine.qcow2.check.Checker;
 
@@ -47,9 +50,20 @@ public final class Image implements Closeable {
 
   private volatile long allocatedBytes = -1;
 
+  /** Counts for the whole disk, of which this view's top layer is number {@code firstLayer}. */
+  private @Nullable Traffic traffic;
+
+  private final int firstLayer;
+
   private Image(Layer[] chain, boolean owner) {
+    this(chain, owner, null, 0);
+  }
+
+  private Image(Layer[] chain, boolean owner, @Nullable Traffic traffic, int firstLayer) {
     this.chain = chain;
     this.owner = owner;
+    this.traffic = traffic;
+    this.firstLayer = firstLayer;
     this.gated = chain[0] instanceof WritableLayer top ? top : null;
   }
 
@@ -136,7 +150,7 @@ public final class Image implements Closeable {
   public Image snapshot(SnapshotInfo snapshot) throws ImageException {
     Layer[] view = chain.clone();
     view[0] = snapshotted().snapshot(snapshot);
-    return new Image(view, false);
+    return new Image(view, false, traffic, firstLayer);
   }
 
   /**
@@ -151,7 +165,36 @@ public final class Image implements Closeable {
   /** The disk as layer {@code depth} and everything below it show it; 0 is the disk itself. */
   public Image layer(int depth) {
     List<Layer> below = new ArrayList<>(List.of(chain)).subList(depth, chain.length);
-    return new Image(below.toArray(Layer[]::new), false);
+    return new Image(below.toArray(Layer[]::new), false, traffic, firstLayer + depth);
+  }
+
+  /**
+   * From now on counts for {@link #statistics}, in this view and those made from it later. Called
+   * before other threads have it: reads of a disk that nobody asks about cost nothing more.
+   */
+  public void count() {
+    traffic = new Traffic(chain.length);
+  }
+
+  /** What was done since {@link #count}, which must have been called; writes, since the opening. */
+  public ImageStatistics statistics() {
+    Traffic counted = traffic;
+    if (counted == null) {
+      throw new IllegalStateException("not counting");
+    }
+    List<LayerStatistics> layers = new ArrayList<>();
+    for (int depth = 0; depth < chain.length; depth++) {
+      int layer = firstLayer + depth;
+      layers.add(new LayerStatistics(path(depth), counted.reads(layer), counted.bytes(layer)));
+    }
+    long misses = counted.misses();
+    return new ImageStatistics(
+        Math.max(0, counted.lookups() - misses),
+        misses,
+        chain[0] instanceof WritableLayer top
+            ? top.writeStatistics()
+            : new WriteStatistics(0, 0, 0),
+        layers);
   }
 
   private Snapshotted snapshotted() {
@@ -174,6 +217,10 @@ public final class Image implements Closeable {
     CopyOnRead keeper = copying;
     readThrough(
         guestOffset, dst, position, length, keeper != null && keeper.isOn() ? keeper : null);
+    Traffic counted = traffic;
+    if (counted != null) {
+      counted.lookedUp(SCRATCH.get());
+    }
   }
 
   /**
@@ -258,10 +305,24 @@ public final class Image implements Closeable {
   private void readStretch(Mapping mapping, long at, DataBuffer dst, int position, int length)
       throws ImageException {
     switch (mapping.kind()) {
-      case DATA -> readData(mapping, at, dst, position, length);
-      case COMPRESSED -> chain[mapping.depth()].readCompressed(mapping, at, dst, position, length);
+      case DATA, COMPRESSED -> {
+        Traffic counted = traffic;
+        if (counted != null) {
+          counted.read(firstLayer + mapping.depth(), length);
+        }
+        fetch(mapping, at, dst, position, length);
+      }
       case ZERO, UNALLOCATED -> dst.zero(position, length);
       case DAMAGED -> throw mapping.damage();
+    }
+  }
+
+  private void fetch(Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    if (mapping.kind() == Mapping.Kind.DATA) {
+      readData(mapping, guestOffset, dst, position, length);
+    } else {
+      chain[mapping.depth()].readCompressed(mapping, guestOffset, dst, position, length);
     }
   }
 

@@ -12,7 +12,9 @@ import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.PosixCalls;
+import org.qcowfs.engine.model.ImageStatistics;
 import org.qcowfs.fuse.session.Session;
+import org.qcowfs.fuse.stats.OperationStatistics;
 import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.system.MountTable;
 import org.qcowfs.fuse.system.Unmount;
@@ -42,14 +44,20 @@ public final class ImageMount {
   private final Session session;
   private final FaultLog log;
   private final MountTable.@Nullable Entry entry;
+  private final Image image;
+  private final RequestStatistics statistics;
 
   private ImageMount(
+      Image image,
+      RequestStatistics statistics,
       Path mountPoint,
       MountTree tree,
       ImageFileSystem fileSystem,
       Session session,
       FaultLog log,
       MountTable.@Nullable Entry entry) {
+    this.image = image;
+    this.statistics = statistics;
     this.mountPoint = mountPoint;
     this.tree = tree;
     this.fileSystem = fileSystem;
@@ -73,14 +81,17 @@ public final class ImageMount {
     if (policy.growable()) {
       allowGrowth(image);
     }
+    RequestStatistics statistics = new RequestStatistics();
+    image.count();
     MountTree tree =
-        isFlat ? MountTree.flat(image, log, policy) : MountTree.views(image, log, policy);
+        isFlat
+            ? MountTree.flat(image, log, policy, statistics)
+            : MountTree.views(image, log, policy, statistics);
     Path disk = isFlat ? mountPoint : mountPoint.resolve("disk.raw");
     SizeRestorer size = new SizeRestorer(disk, image::size);
     boolean kernelWriteback = tree.isWritable() && policy.cache().kernelWriteback();
     Session.Writing writing =
         tree.isWritable() ? new Session.Writing(kernelWriteback, size, tree::attach) : null;
-    RequestStatistics statistics = new RequestStatistics();
     ImageFileSystem fileSystem = newFileSystem(tree, writing, statistics, log);
     Session session = mount(fileSystem, options);
     // Any answer will do: the mount is there, and a worker served a request.
@@ -97,7 +108,7 @@ public final class ImageMount {
       raise(entry.device(), "read_ahead_kb", READ_AHEAD_KIB);
       raise(entry.device(), "max_ratio", DIRTY_PERCENT);
     }
-    return new ImageMount(mountPoint, tree, fileSystem, session, log, entry);
+    return new ImageMount(image, statistics, mountPoint, tree, fileSystem, session, log, entry);
   }
 
   private static void allowGrowth(Image image) throws MountException {
@@ -218,6 +229,26 @@ public final class ImageMount {
   /** The threads that serve it. */
   public List<Thread> workers() {
     return session.workers();
+  }
+
+  /** The requests answered so far, one for each kind. */
+  public List<OperationStatistics> requestStatistics() {
+    return statistics.now();
+  }
+
+  /** What the image has done for them; not after it was closed. */
+  public ImageStatistics imageStatistics() {
+    return image.statistics();
+  }
+
+  /** How long it is mounted, in nanoseconds. */
+  public long uptimeNanos() {
+    return statistics.elapsedNanos();
+  }
+
+  /** Makes slow requests events of Java's flight recorder, whenever that runs. */
+  public void recordFlight() {
+    statistics.recordFlight();
   }
 
   /** Files of the mount that are open now. */

@@ -35,6 +35,8 @@ public final class Mapping {
   private long descriptor;
   private int depth;
   private @Nullable ImageException damage;
+  private long lookups;
+  private long misses;
 
   /** Answers {@link Kind#DATA}: {@code length} bytes of {@code file} from {@code hostOffset}. */
   public void setData(HostFile file, long hostOffset, long length) {
@@ -141,6 +143,30 @@ public final class Mapping {
 
   public void setDepth(int depth) {
     this.depth = depth;
+  }
+
+  /** A table was asked for the answer. */
+  public void countLookup() {
+    lookups++;
+  }
+
+  /** A table that was asked had to be read from the file. */
+  public void countMiss() {
+    misses++;
+  }
+
+  /** Lookups since the last call, over all answers. */
+  public long takeLookups() {
+    long taken = lookups;
+    lookups = 0;
+    return taken;
+  }
+
+  /** Misses since the last call, over all answers. */
+  public long takeMisses() {
+    long taken = misses;
+    misses = 0;
+    return taken;
   }
 
   /** Cuts the answer to at most {@code length} bytes. */

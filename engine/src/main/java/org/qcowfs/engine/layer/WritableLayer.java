@@ -2,6 +2,7 @@ package org.qcowfs.engine.layer;
 
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.model.WriteStatistics;
 
 /**
  * A layer that takes writes: the top of a chain.
@@ -65,4 +66,7 @@ public interface WritableLayer extends Layer {
 
   /** Makes everything done before the call durable. */
   void flush() throws ImageException;
+
+  /** What writing has cost so far. */
+  WriteStatistics writeStatistics();
 }

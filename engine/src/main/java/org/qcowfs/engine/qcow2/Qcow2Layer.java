@@ -23,6 +23,7 @@ import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.model.Qcow2Info;
 import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.model.WriteStatistics;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
 import org.qcowfs.engine.qcow2.change.Qcow2Resize;
 import org.qcowfs.engine.qcow2.compress.CompressedReader;
@@ -293,6 +294,11 @@ final class Qcow2Layer
     } finally {
       leave();
     }
+  }
+
+  @Override
+  public WriteStatistics writeStatistics() {
+    return disk == null ? new WriteStatistics(0, 0, 0) : disk.statistics();
   }
 
   @Override

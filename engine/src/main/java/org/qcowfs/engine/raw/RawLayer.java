@@ -1,6 +1,7 @@
 package org.qcowfs.engine.raw;
 
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -11,6 +12,7 @@ import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
+import org.qcowfs.engine.model.WriteStatistics;
 
 /**
  * A raw image: the file is the disk.
@@ -24,6 +26,8 @@ public final class RawLayer implements WritableLayer, Growable {
 
   /** Rule W7: whether a flush has failed, so that nothing more is written. */
   private volatile boolean failed;
+
+  private final AtomicLong flushes = new AtomicLong();
 
   /** Takes over {@code file}: it is closed with the layer. */
   public RawLayer(HostFile file) throws ImageException {
@@ -99,6 +103,7 @@ public final class RawLayer implements WritableLayer, Growable {
     checkState();
     try {
       file.sync();
+      flushes.incrementAndGet();
     } catch (ImageException e) {
       failed = true;
       throw e;
@@ -120,6 +125,11 @@ public final class RawLayer implements WritableLayer, Growable {
     }
     file.truncate(newSize);
     size = newSize;
+  }
+
+  @Override
+  public WriteStatistics writeStatistics() {
+    return new WriteStatistics(0, 0, flushes.get());
   }
 
   private void checkState() throws ImageException {

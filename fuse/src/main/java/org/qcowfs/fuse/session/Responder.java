@@ -58,8 +58,16 @@ final class Responder {
     recorder.answered(
         operation,
         System.nanoTime() - receivedNanos,
+        hasOffset(operation) ? channel.request().getLong(OFFSET) : 0,
         operation == Operation.OTHER ? 0 : hot.bytes(),
         isFailure(operation, channel.error()));
+  }
+
+  private static boolean hasOffset(Operation operation) {
+    return switch (operation) {
+      case READ, WRITE, LSEEK, FALLOCATE -> true;
+      case FSYNC, FLUSH, OTHER -> false;
+    };
   }
 
   private static Operation operation(int opcode) {

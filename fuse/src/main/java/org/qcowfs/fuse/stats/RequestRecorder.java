@@ -36,7 +36,13 @@ public final class RequestRecorder {
   /** When the request in work was received, {@link System#nanoTime}; 0 between requests. */
   private final AtomicLong inWorkSince = new AtomicLong();
 
-  RequestRecorder() {}
+  private final RequestStatistics statistics;
+  private @Nullable SlowRequest event;
+  private boolean eventBegun;
+
+  RequestRecorder(RequestStatistics statistics) {
+    this.statistics = statistics;
+  }
 
   /**
    * The thread has a request to answer.
@@ -45,6 +51,19 @@ public final class RequestRecorder {
    */
   public void received(long nanoTime) {
     inWorkSince.lazySet(nanoTime | 1);
+    if (statistics.isFlightRecorded()) {
+      beginEvent();
+    }
+  }
+
+  private void beginEvent() {
+    SlowRequest known = event;
+    if (known == null) {
+      known = new SlowRequest();
+      event = known;
+    }
+    known.begin();
+    eventBegun = true;
   }
 
   /**
@@ -59,11 +78,15 @@ public final class RequestRecorder {
    * The request that {@link #received} announced is answered.
    *
    * @param nanos how long it took, at least 0
+   * @param offset where in the file, if that means something
    * @param bytes how much it moved
    * @param failed see {@link OperationStatistics#failures}
    */
-  public void answered(Operation operation, long nanos, long bytes, boolean failed) {
+  public void answered(Operation operation, long nanos, long offset, long bytes, boolean failed) {
     inWorkSince.lazySet(0);
+    if (eventBegun) {
+      endEvent(operation, offset, bytes, failed);
+    }
     Cell cell = cells.getPlain(operation.ordinal());
     if (cell == null) {
       cell = new Cell();
@@ -76,6 +99,21 @@ public final class RequestRecorder {
     }
     if (failed) {
       Cell.add(cell.failures, 1);
+    }
+  }
+
+  private void endEvent(Operation operation, long offset, long bytes, boolean failed) {
+    eventBegun = false;
+    SlowRequest known = event;
+    if (known != null) {
+      known.end();
+      if (known.shouldCommit()) {
+        known.operation = operation.label();
+        known.offset = offset;
+        known.bytes = bytes;
+        known.failed = failed;
+        known.commit();
+      }
     }
   }
 

@@ -32,6 +32,7 @@ public final class RequestStatistics {
   private final Operation[] operations = Operation.values();
   private final List<RequestRecorder> recorders = new ArrayList<>();
   private final List<Total> totals = new ArrayList<>();
+  private volatile boolean flightRecorded;
   private final long begunNanos = System.nanoTime();
 
   /** With nothing counted yet; its clock starts now. */
@@ -46,9 +47,22 @@ public final class RequestStatistics {
     return System.nanoTime() - begunNanos;
   }
 
+  /**
+   * From now on, and while Java's flight recorder runs, requests are events for it. Not before the
+   * mount answers: looking for the recorder takes a moment.
+   */
+  public void recordFlight() {
+    FlightRecording.await(() -> flightRecorded = true);
+  }
+
+  /** Whether the flight recorder may want to know of requests. */
+  boolean isFlightRecorded() {
+    return flightRecorded;
+  }
+
   /** A recorder for one thread. */
   public synchronized RequestRecorder newRecorder() {
-    RequestRecorder recorder = new RequestRecorder();
+    RequestRecorder recorder = new RequestRecorder(this);
     recorders.add(recorder);
     return recorder;
   }

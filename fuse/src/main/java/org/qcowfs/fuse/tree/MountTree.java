@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
@@ -14,20 +15,27 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
 import org.qcowfs.engine.json.MapJson;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.fuse.stats.RequestStatistics;
 
 /**
  * What a mount of one image shows: a view of the image at the root, one view per snapshot in {@code
  * snapshots/}, one per layer of the chain in {@code layers/}, which for a layer below has its own
- * {@code snapshots/}. A view is a folder with {@code disk.raw}, {@code info.json}, {@code map.json}
- * and {@code check.json}.
+ * {@code snapshots/}; and {@code stats.json}. A view is a folder with {@code disk.raw}, {@code
+ * info.json}, {@code map.json} and {@code check.json}.
  *
  * <p><b>Thread safety:</b> any thread.
  */
 public final class MountTree implements Closeable {
   private final Image image;
   private final FaultLog log;
+  private final RequestStatistics statistics;
   private final Node root;
-  private final List<JsonFile> documents = new ArrayList<>();
+
+  /** What may have been rendered. */
+  private final Set<JsonFile> documents = ConcurrentHashMap.newKeySet();
+
+  /** Those of snapshots that can be deleted. */
+  private final Map<SnapshotUse, List<JsonFile>> documentsOf = new ConcurrentHashMap<>();
 
   /** What a check says of each layer, by depth: one document for all views of a file. */
   private final Map<Integer, CheckDocument> checks = new ConcurrentHashMap<>();
@@ -40,8 +48,10 @@ public final class MountTree implements Closeable {
   /** Who uses which snapshot, by the name of its folder; empty in a mount that does not write. */
   private final Map<String, SnapshotUse> uses = new ConcurrentHashMap<>();
 
-  private MountTree(Image image, FaultLog log, boolean isFlat, WritePolicy policy) {
+  private MountTree(
+      Image image, FaultLog log, boolean isFlat, WritePolicy policy, RequestStatistics statistics) {
     this.image = image;
+    this.statistics = statistics;
     this.log = log;
     this.live = image.writable() ? new LiveDisk(image, policy) : null;
     Timestamp modified = Timestamp.ofFile(image.path(0));
@@ -50,18 +60,22 @@ public final class MountTree implements Closeable {
   }
 
   /**
-   * The views of {@code image}, which stays the caller's to close.
+   * The views of {@code image}, which stays the caller's to close, and counts ({@link
+   * Image#count}).
    *
    * @param log receives what cannot be read
    * @param policy how to write, if the image is open for writing
+   * @param statistics shown as {@code stats.json}
    */
-  public static MountTree views(Image image, FaultLog log, WritePolicy policy) {
-    return new MountTree(image, log, false, policy);
+  public static MountTree views(
+      Image image, FaultLog log, WritePolicy policy, RequestStatistics statistics) {
+    return new MountTree(image, log, false, policy, statistics);
   }
 
   /** Nothing but the disk of {@code image}, as the root itself. */
-  public static MountTree flat(Image image, FaultLog log, WritePolicy policy) {
-    return new MountTree(image, log, true, policy);
+  public static MountTree flat(
+      Image image, FaultLog log, WritePolicy policy, RequestStatistics statistics) {
+    return new MountTree(image, log, true, policy, statistics);
   }
 
   /** Whether something in it can be written to. */
@@ -112,6 +126,7 @@ public final class MountTree implements Closeable {
     Map<String, Node> children = topView(modified, image, true);
     children.put("snapshots", snapshots);
     children.put("layers", new Folder(modified, this::layers));
+    children.put("stats.json", new StatsFile(modified, image, statistics));
     return children;
   }
 
@@ -145,10 +160,8 @@ public final class MountTree implements Closeable {
     JsonFile infoFile =
         new JsonFile(modified, disk, (view, out) -> InfoJson.write(view.info(), out));
     JsonFile mapFile = new JsonFile(modified, disk, MapJson::write);
-    synchronized (documents) {
-      documents.add(infoFile);
-      documents.add(mapFile);
-    }
+    documents.add(infoFile);
+    documents.add(mapFile);
     Map<String, Node> children = new LinkedHashMap<>();
     children.put("disk.raw", new DiskFile(modified, disk, log));
     children.put("info.json", infoFile);
@@ -185,6 +198,7 @@ public final class MountTree implements Closeable {
         taken,
         () -> {
           Map<String, Node> view = snapshotView(snapshot, taken, 0);
+          documentsOf.put(use, documents(view));
           view.replaceAll((file, node) -> new SnapshotFile((FileNode) node, use));
           return view;
         });
@@ -219,6 +233,10 @@ public final class MountTree implements Closeable {
     use.delete(() -> image.deleteSnapshot(current(use.snapshot())));
     uses.remove(name);
     snapshots.remove(name);
+    List<JsonFile> rendered = documentsOf.remove(use);
+    if (rendered != null) {
+      close(rendered);
+    }
   }
 
   /** The same snapshot as the table has it now: its place changes when others are deleted. */
@@ -286,14 +304,27 @@ public final class MountTree implements Closeable {
     return live == null ? null : live.failure();
   }
 
+  private static List<JsonFile> documents(Map<String, Node> view) {
+    List<JsonFile> documents = new ArrayList<>();
+    for (Node node : view.values()) {
+      if (node instanceof JsonFile document) {
+        documents.add(document);
+      }
+    }
+    return documents;
+  }
+
+  private void close(List<JsonFile> rendered) throws ImageException {
+    for (JsonFile document : rendered) {
+      documents.remove(document);
+      document.close();
+    }
+  }
+
   /** Makes what was written durable and releases what was rendered; the image stays open. */
   @Override
   public void close() throws ImageException {
-    synchronized (documents) {
-      for (JsonFile document : documents) {
-        document.close();
-      }
-    }
+    close(List.copyOf(documents));
     for (CheckDocument check : checks.values()) {
       check.close();
     }

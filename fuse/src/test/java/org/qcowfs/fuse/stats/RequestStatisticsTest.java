@@ -16,9 +16,9 @@ class RequestStatisticsTest {
   @Test
   void countsEachKindApart() {
     RequestRecorder recorder = statistics.newRecorder();
-    recorder.answered(Operation.READ, 1_000, 4096, false);
-    recorder.answered(Operation.READ, 3_000, 512, true);
-    recorder.answered(Operation.LSEEK, 200, 0, false);
+    recorder.answered(Operation.READ, 1_000, 0, 4096, false);
+    recorder.answered(Operation.READ, 3_000, 0, 512, true);
+    recorder.answered(Operation.LSEEK, 200, 0, 0, false);
     assertThat(of(Operation.READ).count()).isEqualTo(2);
     assertThat(of(Operation.READ).bytes()).isEqualTo(4608);
     assertThat(of(Operation.READ).failures()).isEqualTo(1);
@@ -31,7 +31,7 @@ class RequestStatisticsTest {
   void percentilesAreExactToOnePartInAHundred() {
     RequestRecorder recorder = statistics.newRecorder();
     for (int micros = 1; micros <= 10_000; micros++) {
-      recorder.answered(Operation.READ, micros * 1_000L, 0, false);
+      recorder.answered(Operation.READ, micros * 1_000L, 0, 0, false);
     }
     for (double percentile : new double[] {50, 90, 99, 99.9, 100}) {
       double exact = percentile * 100_000;
@@ -42,7 +42,7 @@ class RequestStatisticsTest {
 
   @Test
   void anAnswerAfterMoreThanAnHourCountsAsAnHour() {
-    statistics.newRecorder().answered(Operation.READ, Long.MAX_VALUE, 0, false);
+    statistics.newRecorder().answered(Operation.READ, Long.MAX_VALUE, 0, 0, false);
     assertThat(of(Operation.READ).latencies().getMaxValue())
         .isGreaterThanOrEqualTo(RequestStatistics.MAX_NANOS);
   }
@@ -50,12 +50,12 @@ class RequestStatisticsTest {
   @Test
   void whatAThreadRecordedStaysWhenItIsGone() {
     RequestRecorder gone = statistics.newRecorder();
-    gone.answered(Operation.WRITE, 5_000, 100, true);
+    gone.answered(Operation.WRITE, 5_000, 0, 100, true);
     of(Operation.WRITE);
-    gone.answered(Operation.WRITE, 5_000, 100, true);
+    gone.answered(Operation.WRITE, 5_000, 0, 100, true);
     statistics.retire(gone);
     statistics.retire(gone);
-    statistics.newRecorder().answered(Operation.WRITE, 5_000, 10, false);
+    statistics.newRecorder().answered(Operation.WRITE, 5_000, 0, 10, false);
     assertThat(of(Operation.WRITE).count()).isEqualTo(3);
     assertThat(of(Operation.WRITE).bytes()).isEqualTo(210);
     assertThat(of(Operation.WRITE).failures()).isEqualTo(2);
@@ -72,7 +72,7 @@ class RequestStatisticsTest {
           new Thread(
               () -> {
                 for (int n = 0; n < each; n++) {
-                  recorder.answered(Operation.READ, n, 2, false);
+                  recorder.answered(Operation.READ, n, 0, 2, false);
                 }
                 statistics.retire(recorder);
               });
@@ -99,7 +99,7 @@ class RequestStatisticsTest {
     long now = System.nanoTime();
     recorder.received(now);
     assertThat(recorder.inWorkSince() - now).isBetween(0L, 1L);
-    recorder.answered(Operation.READ, 1, 0, false);
+    recorder.answered(Operation.READ, 1, 0, 0, false);
     assertThat(recorder.inWorkSince()).isZero();
   }
 }

@@ -20,6 +20,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.fuse.stats.RequestStatistics;
 
 class MountTreeTest {
   private static final int SIZE = 8 << 20;
@@ -47,7 +48,8 @@ class MountTreeTest {
   }
 
   private MountTree views() {
-    return MountTree.views(image, new FaultLog(log::add), WritePolicy.DEFAULT);
+    return MountTree.views(
+        image, new FaultLog(log::add), WritePolicy.DEFAULT, new RequestStatistics());
   }
 
   private static FileNode file(MountTree tree, String path) {
@@ -72,7 +74,8 @@ class MountTreeTest {
     MountTree tree = views();
     Folder root = (Folder) tree.root();
     assertThat(root.children().keySet())
-        .containsExactly("disk.raw", "info.json", "map.json", "check.json", "snapshots", "layers");
+        .containsExactly(
+            "disk.raw", "info.json", "map.json", "check.json", "snapshots", "layers", "stats.json");
     assertThat(folder(tree, "/snapshots").children()).isEmpty();
     assertThat(folder(tree, "/layers").children().keySet()).containsExactly("0-a disk.img");
   }
@@ -119,7 +122,8 @@ class MountTreeTest {
 
   @Test
   void aFlatTreeIsTheDiskAlone() throws ImageException {
-    MountTree tree = MountTree.flat(image, new FaultLog(log::add), WritePolicy.DEFAULT);
+    MountTree tree =
+        MountTree.flat(image, new FaultLog(log::add), WritePolicy.DEFAULT, new RequestStatistics());
     assertThat(tree.find("/")).isInstanceOf(FileNode.class);
     assertThat(((FileNode) tree.root()).size()).isEqualTo(SIZE);
     assertThat(tree.find("/disk.raw")).isNull();

@@ -50,7 +50,13 @@ class MountViewsIT {
     try (Mounted mount = Mounted.mount(image, temp.makeFolder("mnt"))) {
       assertThat(names(mount.point()))
           .containsExactly(
-              "check.json", "disk.raw", "info.json", "layers", "map.json", "snapshots");
+              "check.json",
+              "disk.raw",
+              "info.json",
+              "layers",
+              "map.json",
+              "snapshots",
+              "stats.json");
       assertThat(names(mount.point().resolve("snapshots"))).containsExactly(".._a_b", "clean");
       assertThat(names(mount.point().resolve("layers"))).containsExactly("0-vm.qcow2");
       assertThat(names(mount.point().resolve("snapshots/clean")))

@@ -1,6 +1,7 @@
 package org.qcowfs.cli.command.mount;
 
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -81,6 +82,8 @@ public final class MountCommand implements Command {
                 ? new WritePolicy(cache, discard == Discard.UNMAP, detectZeroes, growable)
                 : null,
             MountOptionList.parse(Options.texts(line, "-o"), writable));
+    String metricsText = Options.text(line, "--metrics");
+    InetSocketAddress metrics = metricsText == null ? null : MetricsAddress.parse(metricsText);
     MountLog log = log(pathOrNull(Options.text(line, "--log-file")));
     OpenOptions open =
         OpenOptions.readOnly()
@@ -103,7 +106,11 @@ public final class MountCommand implements Command {
       signals.stops(mount);
       record = record(mount, file, mountPoint, background == null ? "stderr" : log.place());
       List<Path> notes = List.of();
+      MetricsEndpoint endpoint = null;
       try {
+        if (metrics != null) {
+          endpoint = MetricsEndpoint.start(metrics, mount);
+        }
         notes = writeNotes(record);
         announce(mountPoint, background, log);
         if (background != null) {
@@ -112,8 +119,12 @@ public final class MountCommand implements Command {
             mount.unmount();
           }
         }
+        recordFlight(mount);
         mount.await();
       } finally {
+        if (endpoint != null) {
+          endpoint.close();
+        }
         for (Path note : notes) {
           deleteQuietly(note);
         }
@@ -135,6 +146,14 @@ public final class MountCommand implements Command {
       }
     }
     return failure == null ? 0 : 1;
+  }
+
+  private static void recordFlight(ImageMount mount) {
+    try {
+      mount.recordFlight();
+    } catch (LinkageError e) {
+      // This Java has no flight recorder.
+    }
   }
 
   private void checkClashes() throws CommandException {

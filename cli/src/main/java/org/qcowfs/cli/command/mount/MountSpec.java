@@ -125,6 +125,12 @@ final class MountSpec {
                 "Append errors here when in the background (default: the system log).",
                 "--log-file"))
         .addOption(
+            Options.value(
+                "[HOST:]PORT",
+                "Answer Prometheus on http://HOST:PORT/metrics (default host: this machine only)"
+                    + " for as long as the mount is there.",
+                "--metrics"))
+        .addOption(
             Options.flag(
                 "Say what is mounted, by which process, and where its log goes.",
                 "-v",

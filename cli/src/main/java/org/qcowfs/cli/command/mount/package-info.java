@@ -1,5 +1,5 @@
 /**
- * {@code mount}, {@code umount} and {@code mounts}.
+ * {@code mount}, {@code umount}, {@code mounts} and {@code stats}.
  *
  * <h2>How it works</h2>
  *

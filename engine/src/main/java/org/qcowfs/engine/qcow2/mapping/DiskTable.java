@@ -78,6 +78,7 @@ public final class DiskTable {
   public void map(long guestOffset, long length, Mapping out) {
     long sliceIndex = guestOffset >>> geometry.clusterBits() + sliceEntryBits;
     Slice slice = l2.cached(sliceIndex);
+    out.countLookup();
     if (slice == null) {
       slice = loadL2(guestOffset, length, sliceIndex, out);
       if (slice == null) {
@@ -106,6 +107,7 @@ public final class DiskTable {
       if (table == null) {
         long first = l1SliceIndex * perSlice;
         int bytes = (int) Math.min(perSlice, l1Entries - first) * 8;
+        out.countMiss();
         table = l1.load(l1SliceIndex, l1Offset + first * 8, bytes);
       }
       int i = (int) (l1Index % perSlice);
@@ -154,6 +156,7 @@ public final class DiskTable {
       }
       int slicesPerTableBits = geometry.l2Bits() - sliceEntryBits;
       long inTable = sliceIndex & (1L << slicesPerTableBits) - 1;
+      out.countMiss();
       return l2.load(sliceIndex, l2Offset + inTable * sliceBytes, sliceBytes);
     } catch (ImageException e) {
       long slice = 1L << geometry.clusterBits() + sliceEntryBits;

@@ -35,6 +35,7 @@ public final class Refcounts {
   private long openByte;
 
   private long allocatedRun;
+  private long allocatedTotal;
   private boolean allocatedFresh;
 
   private Refcounts(RefcountBlocks stored) {
@@ -125,12 +126,18 @@ public final class Refcounts {
     take(first, run);
     hint = first + run;
     allocatedRun = run;
+    allocatedTotal += run;
     return first << geometry.clusterBits();
   }
 
   /** Clusters the last {@link #allocate} took. */
   public long allocatedRun() {
     return allocatedRun;
+  }
+
+  /** Clusters all allocations together took. */
+  public long allocatedTotal() {
+    return allocatedTotal;
   }
 
   /** Whether nothing was ever stored where the last allocation is: it reads as zeroes. */

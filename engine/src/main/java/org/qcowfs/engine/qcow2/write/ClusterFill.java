@@ -2,6 +2,7 @@ package org.qcowfs.engine.qcow2.write;
 
 import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
+import java.util.concurrent.atomic.LongAdder;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
@@ -19,6 +20,7 @@ final class ClusterFill {
 
   private final HostFile file;
   private final long guestSize;
+  private final LongAdder copied = new LongAdder();
 
   /**
    * @param guestSize size of the disk: what a cluster has behind it is filled with zeroes
@@ -66,8 +68,14 @@ final class ClusterFill {
     int inside = (int) Math.max(0, Math.min(length, guestSize - guestOffset));
     if (inside > 0) {
       visible.read(guestOffset, dst, position, inside);
+      copied.add(inside);
     }
     dst.zero(position + inside, length - inside);
+  }
+
+  /** Guest bytes that were read only to be written again. */
+  long copiedBytes() {
+    return copied.sum();
   }
 
   private static DataBuffer buffer(int bytes) {

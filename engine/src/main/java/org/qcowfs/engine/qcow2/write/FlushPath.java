@@ -85,6 +85,8 @@ final class FlushPath {
   /** The requests that the last successful flush covers. */
   private volatile long covered;
 
+  private final AtomicLong flushes = new AtomicLong();
+
   private volatile boolean failed;
   private volatile boolean corrupt;
 
@@ -155,6 +157,7 @@ final class FlushPath {
       long covers = requests.get();
       flushOnce();
       covered = covers;
+      flushes.incrementAndGet();
     } finally {
       flushLock.unlock();
     }
@@ -179,6 +182,11 @@ final class FlushPath {
     } finally {
       flushLock.unlock();
     }
+  }
+
+  /** Times everything was made durable. */
+  long flushes() {
+    return flushes.get();
   }
 
   /** Flushes if more metadata waits than memory should hold. */

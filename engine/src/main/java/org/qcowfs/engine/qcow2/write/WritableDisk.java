@@ -7,6 +7,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.WritableLayer.GuestReader;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.model.WriteStatistics;
 import org.qcowfs.engine.qcow2.cache.MetadataCache;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
@@ -251,6 +252,17 @@ public final class WritableDisk {
   /** As {@link org.qcowfs.engine.layer.WritableLayer#flush}. */
   public void flush() throws ImageException {
     flushPath.flush();
+  }
+
+  /** As {@link org.qcowfs.engine.layer.WritableLayer#writeStatistics}. */
+  public WriteStatistics statistics() {
+    metadataLock.lock();
+    try {
+      return new WriteStatistics(
+          refcounts.allocatedTotal(), writePath.copiedBytes(), flushPath.flushes());
+    } finally {
+      metadataLock.unlock();
+    }
   }
 
   /**

@@ -45,6 +45,11 @@ final class WritePath {
     this.flushPath = flushPath;
   }
 
+  /** Guest bytes copied because a cluster was written in part. */
+  long copiedBytes() {
+    return fill.copiedBytes();
+  }
+
   /**
    * Writes guest bytes: in place as far as that goes, the rest with the range locked exclusively.
    */
