@@ -165,16 +165,19 @@ public final class Rebase {
       }
       Mapping there = new Mapping();
       next(next).extent(at, inNext, there);
+      // In whole clusters of the overlay, which then need no data.
+      long end = at + there.length();
       if (there.kind() == Mapping.Kind.ZERO || there.kind() == Mapping.Kind.UNALLOCATED) {
-        return there.length();
+        long skipTo = end == at + inNext ? end : end / clusterSize * clusterSize;
+        if (skipTo > at) {
+          return skipTo - at;
+        }
       }
-      inNext = there.length();
-      length = there.length();
+      length = Math.min(length, (end + clusterSize - 1) / clusterSize * clusterSize - at);
+      long most = clusterSize > PIECE ? PIECE : PIECE - at % clusterSize;
+      return hide(overlay, next(next), at, (int) Math.min(length, most));
     }
     int piece = (int) Math.min(length, PIECE);
-    if (zero) {
-      return hide(overlay, next, at, piece);
-    }
     overlay.read(at, before, 0, piece);
     int present = (int) Math.min(piece, inNext);
     if (present > 0) {
@@ -189,11 +192,12 @@ public final class Rebase {
    * Hides what the new backing file has where the disk reads as zeroes: by whole clusters, which
    * needs no data.
    *
-   * @param length bytes that the new backing file stores
    * @return bytes done
    */
-  private int hide(Image overlay, @Nullable Image next, long at, int length) throws ImageException {
-    next(next).read(at, after, 0, length);
+  private int hide(Image overlay, Image next, long at, int length) throws ImageException {
+    int present = (int) Math.min(length, next.size() - at);
+    next.read(at, after, 0, present);
+    after.zero(present, length - present);
     for (int from = 0; from < length; ) {
       int unit = (int) Math.min(length - from, clusterSize - (at + from) % clusterSize);
       if (Zeroes.isZero(after, from, unit)) {
