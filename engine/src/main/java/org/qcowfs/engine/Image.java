@@ -565,6 +565,23 @@ public final class Image implements Closeable {
     }
   }
 
+  /** As {@link WritableLayer#zeroHere}. */
+  public void zeroHere(long guestOffset, long length) throws ImageException {
+    checkRange(guestOffset, length);
+    top().zeroHere(guestOffset, length);
+  }
+
+  /**
+   * Makes everything durable and ends writing, so that the image's header can be changed. After it
+   * nothing but {@link #close} may be called.
+   *
+   * @return the top layer's file, still open and locked
+   */
+  public HostFile endWrites() throws ImageException {
+    top().endWrites();
+    return chain[0].file();
+  }
+
   /** Reserves host space for a guest range without changing what it reads as. */
   public void allocate(long guestOffset, long length) throws ImageException {
     checkRange(guestOffset, length);

@@ -65,7 +65,7 @@ public final class CompareCommand implements Command {
 
   @Override
   public int run(ParseResult line, Console console)
-      throws IOException, UsageException, CommandException {
+      throws IOException, UsageException, CommandException, InterruptedException {
     List<String> files = Options.operands(line);
     if (files.size() != 2) {
       throw new UsageException("Expecting two image file names");
@@ -96,7 +96,7 @@ public final class CompareCommand implements Command {
 
   private static int compare(
       ParseResult line, Image one, Image other, OutputFormat output, Console console)
-      throws IOException {
+      throws IOException, InterruptedException {
     boolean quiet = Options.has(line, "--quiet");
     boolean shown = Options.has(line, "-p") && !quiet;
     try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal()) {
@@ -122,14 +122,14 @@ public final class CompareCommand implements Command {
 
   private static int first(
       Compare compare, Image one, Image other, boolean strict, boolean quiet, Console console)
-      throws IOException, Compare.ReadFault {
+      throws IOException, Compare.ReadFault, InterruptedException {
     boolean sameSize = one.size() == other.size();
     if (strict && !sameSize) {
       return say(console, quiet, "Strict mode: Image size mismatch!", DIFFERENT);
     }
     long status = strict ? statusMismatch(one, other) : Long.MAX_VALUE;
-    Compare.Difference difference = compare.next(0);
-    long content = difference == null ? Long.MAX_VALUE : difference.start();
+    long found = compare.first(0);
+    long content = found < 0 ? Long.MAX_VALUE : found;
     long common = Math.min(one.size(), other.size());
     if (!sameSize && content >= common) {
       say(console, quiet, "Warning: Image size mismatch!", 0);
@@ -142,7 +142,7 @@ public final class CompareCommand implements Command {
               quiet,
               "Strict mode: Offset " + status + " block status mismatch!",
               DIFFERENT);
-    } else if (difference != null) {
+    } else if (found >= 0) {
       code = say(console, quiet, "Content mismatch at offset " + content + "!", DIFFERENT);
     } else {
       code = say(console, quiet, "Images are identical.", 0);
@@ -177,7 +177,7 @@ public final class CompareCommand implements Command {
 
   /** Lists every difference; nothing is kept, so that there may be any number of them. */
   private static int all(Compare compare, OutputFormat output, boolean quiet, Console console)
-      throws IOException, Compare.ReadFault {
+      throws IOException, Compare.ReadFault, InterruptedException {
     JsonWriter json = new JsonWriter(console.out());
     boolean asJson = output == OutputFormat.JSON && !quiet;
     boolean asText = output == OutputFormat.HUMAN && !quiet;

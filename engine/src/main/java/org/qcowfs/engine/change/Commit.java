@@ -9,6 +9,7 @@ import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
@@ -22,6 +23,9 @@ import org.qcowfs.engine.qcow2.change.Qcow2Empty;
  */
 public final class Commit {
   private static final int PIECE = 1 << 20;
+
+  /** The host is told to begin to write whenever that much lies ready. */
+  private static final long WRITEOUT_BYTES = 8 << 20;
 
   /**
    * What to do.
@@ -122,7 +126,12 @@ public final class Commit {
     long total = Math.max(1, size);
     Mapping mapping = new Mapping();
     progress.at(0, total);
+    long written = 0;
     for (long at = 0; at < size; at += mapping.length()) {
+      if (at - written >= WRITEOUT_BYTES) {
+        base.startWriteout(written, at - written);
+        written = at;
+      }
       above.extent(at, size - at, mapping);
       switch (mapping.kind()) {
         case UNALLOCATED -> {
@@ -136,7 +145,7 @@ public final class Commit {
           mapping.limit(Math.min(mapping.length(), PIECE));
           int length = (int) mapping.length();
           above.read(at, buffer, 0, length);
-          if (Bytes.isZero(buffer, 0, length)) {
+          if (Zeroes.isZero(buffer, 0, length)) {
             base.zero(at, length, true);
           } else {
             base.write(at, buffer, 0, length);

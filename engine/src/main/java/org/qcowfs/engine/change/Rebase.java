@@ -10,6 +10,7 @@ import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.change.Qcow2Backing;
@@ -40,6 +41,8 @@ public final class Rebase {
   private final DataBuffer before = DataBuffer.allocate(PIECE);
   private final DataBuffer after = DataBuffer.allocate(PIECE);
 
+  private long clusterSize = 1;
+
   private Rebase(Progress progress) {
     this.progress = progress;
   }
@@ -61,7 +64,8 @@ public final class Rebase {
       String path, OpenOptions options, Request request, Progress progress, HostFiles files)
       throws ImageException {
     if (!request.unsafe) {
-      new Rebase(progress).copy(path, options, request, files);
+      new Rebase(progress).safely(path, options, request, files);
+      return;
     }
     try (Target target = Target.open(path, options, files)) {
       requireBacking(target.format, path, request);
@@ -90,15 +94,17 @@ public final class Rebase {
         "Could not change the backing file to '" + Escape.text(request.backing) + "': " + why);
   }
 
-  private void copy(String path, OpenOptions options, Request request, HostFiles files)
+  private void safely(String path, OpenOptions options, Request request, HostFiles files)
       throws ImageException {
     try (Image overlay = Images.open(path, options.withWritable(true), files)) {
       requireBacking(overlay.info().format(), path, request);
+      clusterSize = overlay.info().clusterSize();
       int common = request.backing.isEmpty() ? -1 : Chains.find(overlay, request.backing);
       try (Image next = openNew(path, options, request, files)) {
         copy(overlay, next, common < 0 ? Integer.MAX_VALUE : common);
       }
-      overlay.flush();
+      // The same open file: nobody can come between.
+      Qcow2Backing.set(overlay.endWrites(), request.backing, request.format);
     }
   }
 
@@ -159,18 +165,20 @@ public final class Rebase {
       }
       Mapping there = new Mapping();
       next(next).extent(at, inNext, there);
+      // In whole clusters of the overlay, which then need no data.
+      long end = at + there.length();
       if (there.kind() == Mapping.Kind.ZERO || there.kind() == Mapping.Kind.UNALLOCATED) {
-        return there.length();
+        long skipTo = end == at + inNext ? end : end / clusterSize * clusterSize;
+        if (skipTo > at) {
+          return skipTo - at;
+        }
       }
-      inNext = there.length();
-      length = there.length();
+      length = Math.min(length, (end + clusterSize - 1) / clusterSize * clusterSize - at);
+      long most = clusterSize > PIECE ? PIECE : PIECE - at % clusterSize;
+      return hide(overlay, next(next), at, (int) Math.min(length, most));
     }
     int piece = (int) Math.min(length, PIECE);
-    if (zero) {
-      before.zero(0, piece);
-    } else {
-      overlay.read(at, before, 0, piece);
-    }
+    overlay.read(at, before, 0, piece);
     int present = (int) Math.min(piece, inNext);
     if (present > 0) {
       next(next).read(at, after, 0, present);
@@ -180,6 +188,36 @@ public final class Rebase {
     return piece;
   }
 
+  /**
+   * Hides what the new backing file has where the disk reads as zeroes: by whole clusters, which
+   * needs no data.
+   *
+   * @return bytes done
+   */
+  private int hide(Image overlay, Image next, long at, int length) throws ImageException {
+    int present = (int) Math.min(length, next.size() - at);
+    next.read(at, after, 0, present);
+    after.zero(present, length - present);
+    for (int from = 0; from < length; ) {
+      int unit = (int) Math.min(length - from, clusterSize - (at + from) % clusterSize);
+      if (Zeroes.isZero(after, from, unit)) {
+        from += unit;
+        continue;
+      }
+      int to = from + unit;
+      while (to < length) {
+        int more = (int) Math.min(length - to, clusterSize);
+        if (Zeroes.isZero(after, to, more)) {
+          break;
+        }
+        to += more;
+      }
+      overlay.zeroHere(at + from, to - from);
+      from = to;
+    }
+    return length;
+  }
+
   private static Image next(@Nullable Image next) {
     if (next == null) {
       throw new IllegalStateException("no new backing file");
@@ -187,23 +225,26 @@ public final class Rebase {
     return next;
   }
 
+  private boolean same(int position, int length) {
+    return before.bytes().slice(position, length).equals(after.bytes().slice(position, length));
+  }
+
   /** Writes the stretches of {@code before} that differ from {@code after}. */
   private void write(Image overlay, long at, int length) throws ImageException {
     for (int from = 0; from < length; ) {
       int grain = Math.min(GRAIN, length - from);
-      if (Bytes.equal(before, after, from, grain)) {
+      if (same(from, grain)) {
         from += grain;
         continue;
       }
       int to = from + grain;
       while (to < length) {
         int more = Math.min(GRAIN, length - to);
-        if (Bytes.equal(before, after, to, more)) {
+        if (same(to, more)) {
           break;
         }
         to += more;
       }
-      // Zeroes too are written: over the old backing file there would be nothing to zero.
       overlay.write(at + from, before, from, to - from);
       from = to;
     }

@@ -1,22 +1,20 @@
 package org.qcowfs.engine.convert;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.change.Progress;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.DataBuffer;
-import org.qcowfs.engine.layer.Mapping;
 
 /**
  * Compares what two disks hold; behind the end of the shorter one there are zeroes.
  *
- * <p><b>Thread safety:</b> one thread at a time.
+ * <p><b>Thread safety:</b> one thread at a time; it starts threads of its own and joins them.
  */
 public final class Compare {
   /** Differences are told to this many bytes. */
   public static final int SECTOR = 512;
-
-  private static final int PIECE_BYTES = 1 << 20;
 
   /** A range that differs. */
   public record Difference(long start, long length) {
@@ -34,7 +32,7 @@ public final class Compare {
     private final long offset;
     private final ImageException reason;
 
-    private ReadFault(boolean first, long offset, ImageException reason) {
+    ReadFault(boolean first, long offset, ImageException reason) {
       super(reason);
       this.first = first;
       this.offset = offset;
@@ -56,17 +54,19 @@ public final class Compare {
     }
   }
 
+  /** What is compared before other threads are asked to help. */
+  private static final int ALONE_BYTES = 4 << 20;
+
+  private static final int MOST_THREADS = 4;
+
   private final Image one;
   private final Image other;
   private final long size;
   private final Progress progress;
-  private final DataBuffer oneBytes = DataBuffer.allocate(PIECE_BYTES);
-  private final DataBuffer otherBytes = DataBuffer.allocate(PIECE_BYTES);
-  private final Mapping oneMapping = new Mapping();
-  private final Mapping otherMapping = new Mapping();
+  private final Strip strip = new Strip();
 
   /**
-   * @param progress told how far it is
+   * @param progress told how far it is, from any thread, one at a time
    */
   public Compare(Image one, Image other, Progress progress) {
     this.one = one;
@@ -76,96 +76,105 @@ public final class Compare {
   }
 
   /**
-   * The first difference at or after {@code from}, to its end.
+   * Where the first difference at or after {@code from} begins, a multiple of {@link #SECTOR}.
    *
-   * @return null if there is none
+   * @return -1 if there is none
+   * @throws ImageException if the map of one of the two cannot be had
    */
-  public @Nullable Difference next(long from) throws ImageException, ReadFault {
-    Difference found = null;
-    for (long at = from; at < size; ) {
-      progress.at(at, size);
-      long length = Math.min(PIECE_BYTES, size - at);
-      length = extent(one, at, length, oneMapping);
-      length = extent(other, at, length, otherMapping);
-      if (isZero(oneMapping) && isZero(otherMapping)) {
-        if (found != null) {
-          return found;
-        }
-        // Nothing to read: as far as both go.
-        at += zeroes(at);
-        continue;
+  public long first(long from) throws ImageException, ReadFault, InterruptedException {
+    if (from >= strip.start() && from < strip.end()) {
+      long differing = strip.differing(from);
+      if (differing < strip.end()) {
+        return differing;
       }
-      int bytes = (int) length;
-      read(one, true, at, oneBytes, bytes);
-      read(other, false, at, otherBytes, bytes);
-      int done = 0;
-      while (done < bytes) {
-        int differing = found == null ? differing(done, bytes) : done;
-        int same = equal(differing, bytes);
-        if (differing < bytes && same > differing) {
-          found =
-              found == null
-                  ? new Difference(at + differing, same - differing)
-                  : new Difference(found.start(), at + same - found.start());
-        }
-        if (found != null && same < bytes) {
-          return found;
-        }
-        done = found == null ? bytes : same;
-      }
-      at += bytes;
+      from = strip.end();
     }
-    if (size > 0) {
+    CompareWalk walk = new CompareWalk(one, other, from, progress);
+    while (walk.next(strip)) {
+      compare(strip, walk);
+      if (strip.end() - from > ALONE_BYTES) {
+        together(walk);
+        break;
+      }
+    }
+    rethrow(walk.fault());
+    long found = walk.found();
+    if (found < 0 && size > 0) {
       progress.at(size, size);
     }
     return found;
   }
 
-  private long zeroes(long at) throws ImageException {
-    long length = extent(one, at, size - at, oneMapping);
-    return extent(other, at, length, otherMapping);
-  }
-
-  /** Asks what is at {@code at}; past the end of a disk there are zeroes. */
-  private static long extent(Image image, long at, long length, Mapping out) throws ImageException {
-    if (at >= image.size()) {
-      out.setZero(length);
-      return length;
+  /**
+   * The first difference at or after {@code from}, to its end.
+   *
+   * @return null if there is none
+   * @throws ImageException if the map of one of the two cannot be had
+   */
+  public @Nullable Difference next(long from)
+      throws ImageException, ReadFault, InterruptedException {
+    long start = first(from);
+    if (start < 0) {
+      return null;
     }
-    image.extent(at, Math.min(length, image.size() - at), out);
-    return out.length();
-  }
-
-  private static boolean isZero(Mapping mapping) {
-    return mapping.kind() == Mapping.Kind.ZERO || mapping.kind() == Mapping.Kind.UNALLOCATED;
-  }
-
-  private static void read(Image image, boolean first, long at, DataBuffer dst, int length)
-      throws ReadFault {
-    if (at >= image.size()) {
-      dst.zero(0, length);
-      return;
+    long end = start;
+    while (end < size) {
+      if (end < strip.start() || end >= strip.end()) {
+        strip.set(end, (int) Math.min(Strip.BYTES, size - end));
+        strip.read(one, other);
+      }
+      end = strip.same(end);
+      if (end < strip.end()) {
+        break;
+      }
     }
+    return new Difference(start, end - start);
+  }
+
+  private void together(CompareWalk walk) throws InterruptedException {
+    List<Thread> helpers = new ArrayList<>();
+    int count = Math.min(MOST_THREADS, Runtime.getRuntime().availableProcessors()) - 1;
+    for (int i = 0; i < count; i++) {
+      Thread thread = new Thread(() -> work(new Strip(), walk), "compare-" + i);
+      helpers.add(thread);
+      thread.start();
+    }
+    work(strip, walk);
+    for (Thread thread : helpers) {
+      thread.join();
+    }
+  }
+
+  private void work(Strip own, CompareWalk walk) {
+    while (walk.next(own)) {
+      compare(own, walk);
+    }
+  }
+
+  private void compare(Strip own, CompareWalk walk) {
     try {
-      image.read(at, dst, 0, length);
-    } catch (ImageException e) {
-      throw new ReadFault(first, at, e);
+      own.read(one, other);
+      long differing = own.differing(own.start());
+      if (differing < own.end()) {
+        walk.found(differing, null);
+      }
+    } catch (ReadFault | RuntimeException | Error e) {
+      walk.found(own.start(), e);
     }
   }
 
-  /** The first sector from {@code from} on that differs, or {@code to}. */
-  private int differing(int from, int to) {
-    int found =
-        oneBytes.bytes().slice(from, to - from).mismatch(otherBytes.bytes().slice(from, to - from));
-    return found < 0 ? to : (from + found) / SECTOR * SECTOR;
-  }
-
-  /** The first sector from {@code from} on that does not differ, or {@code to}. */
-  private int equal(int from, int to) {
-    int at = from;
-    while (at < to && differing(at, Math.min(at + SECTOR, to)) == at) {
-      at += SECTOR;
+  private static void rethrow(@Nullable Throwable fault) throws ImageException, ReadFault {
+    if (fault instanceof ImageException e) {
+      throw e;
     }
-    return Math.min(at, to);
+    if (fault instanceof ReadFault e) {
+      throw e;
+    }
+    if (fault instanceof RuntimeException e) {
+      throw e;
+    }
+    if (fault instanceof Error e) {
+      throw e;
+    }
   }
 }

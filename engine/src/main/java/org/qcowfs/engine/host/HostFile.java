@@ -15,6 +15,11 @@ public interface HostFile extends Closeable {
   /** The path as it was opened, for messages. */
   String path();
 
+  /** Whether another open file is the same one, whatever it was called. */
+  default boolean isSameFile(HostFile other) {
+    return this == other;
+  }
+
   /** Whether it was opened for writing. */
   boolean writable();
 

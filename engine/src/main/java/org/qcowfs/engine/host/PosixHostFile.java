@@ -27,14 +27,18 @@ public final class PosixHostFile implements HostFile {
   private final int fd;
   private final boolean writable;
   private final boolean blockDevice;
+  private final long device;
+  private final long inode;
   private volatile boolean durable = true;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private PosixHostFile(String path, int fd, boolean writable, boolean blockDevice) {
+  private PosixHostFile(String path, int fd, boolean writable, FileStatus status) {
     this.path = path;
     this.fd = fd;
     this.writable = writable;
-    this.blockDevice = blockDevice;
+    this.blockDevice = status.isBlockDevice();
+    this.device = status.device();
+    this.inode = status.inode();
   }
 
   /**
@@ -82,7 +86,7 @@ public final class PosixHostFile implements HostFile {
               + status.typeName()
               + "; expected a regular file or a block device");
     }
-    return new PosixHostFile(path, fd, writable, status.isBlockDevice());
+    return new PosixHostFile(path, fd, writable, status);
   }
 
   /** What helps root, who has every right on storage of this machine. */
@@ -96,6 +100,11 @@ public final class PosixHostFile implements HostFile {
   @Override
   public String path() {
     return path;
+  }
+
+  @Override
+  public boolean isSameFile(HostFile other) {
+    return other instanceof PosixHostFile that && device == that.device && inode == that.inode;
   }
 
   @Override

@@ -64,9 +64,18 @@ public interface WritableLayer extends Layer {
   /** Reserves host clusters for a guest range without changing what it reads as. */
   void allocate(long guestOffset, long length) throws ImageException;
 
+  /** As {@link #zero}, by this layer's own word: also where what lies below reads as zeroes. */
+  void zeroHere(long guestOffset, long length) throws ImageException;
+
   /** Makes everything done before the call durable. */
   void flush() throws ImageException;
 
   /** What writing has cost so far. */
   WriteStatistics writeStatistics();
+
+  /**
+   * Makes everything durable and gives back what was kept for writing. The file stays open and
+   * locked; after it nothing but {@link #close} may be called.
+   */
+  void endWrites() throws ImageException;
 }

@@ -191,6 +191,23 @@ final class Qcow2Layer
   }
 
   @Override
+  public void zeroHere(long guestOffset, long length) throws ImageException {
+    enter();
+    try {
+      disk().zeroHere(guestOffset, length);
+    } finally {
+      leave();
+    }
+  }
+
+  @Override
+  public void endWrites() throws ImageException {
+    WritableDisk ending = disk();
+    disk = null;
+    ending.close();
+  }
+
+  @Override
   public void allocate(long guestOffset, long length) throws ImageException {
     enter();
     try {

@@ -93,6 +93,16 @@ public final class RawLayer implements WritableLayer, Growable {
   }
 
   @Override
+  public void zeroHere(long guestOffset, long length) throws ImageException {
+    zero(guestOffset, length, true);
+  }
+
+  @Override
+  public void endWrites() throws ImageException {
+    flush();
+  }
+
+  @Override
   public void allocate(long guestOffset, long length) throws ImageException {
     checkState();
     file.allocate(guestOffset, length);

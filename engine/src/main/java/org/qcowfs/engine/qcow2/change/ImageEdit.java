@@ -30,6 +30,8 @@ final class ImageEdit {
   /** Dirty refcounts that are written before more are made. */
   private static final long MAX_DIRTY_BYTES = 4 << 20;
 
+  private static final int MOST_FREED_RUNS = 1 << 14;
+
   private record Run(long hostOffset, long bytes) {}
 
   final HostFile file;
@@ -45,6 +47,7 @@ final class ImageEdit {
   private final MetadataMap metadata;
   private final HostSpace space;
   private final List<Run> allocated = new ArrayList<>();
+  private final List<Run> freed = new ArrayList<>();
   private boolean inDoubt;
 
   private ImageEdit(HostFile file, Header header) throws ImageException {
@@ -316,7 +319,7 @@ final class ImageEdit {
     for (long at = hostOffset & -clusterSize; at < end; at += clusterSize) {
       refcounts.change(at, clusterSize, -1);
       if (refcounts.get(at) == 0) {
-        punch(at, clusterSize);
+        freed(at);
       }
     }
     if (refcounts.stored().dirtyBytes() > MAX_DIRTY_BYTES) {
@@ -332,6 +335,29 @@ final class ImageEdit {
     } else if (!externalData() && (word & Geometry.OFFSET_MASK) != 0) {
       release(word & Geometry.OFFSET_MASK, clusterSize);
     }
+  }
+
+  /** Remembers a free cluster: its blocks are given back in few pieces, or by a cut of the file. */
+  private void freed(long hostOffset) {
+    int last = freed.size() - 1;
+    if (last >= 0 && freed.get(last).hostOffset + freed.get(last).bytes == hostOffset) {
+      Run run = freed.get(last);
+      freed.set(last, new Run(run.hostOffset, run.bytes + clusterSize));
+      return;
+    }
+    if (freed.size() == MOST_FREED_RUNS) {
+      punchFreed(Long.MAX_VALUE);
+    }
+    freed.add(new Run(hostOffset, clusterSize));
+  }
+
+  private void punchFreed(long end) {
+    for (Run run : freed) {
+      if (run.hostOffset < end) {
+        punch(run.hostOffset, Math.min(run.bytes, end - run.hostOffset));
+      }
+    }
+    freed.clear();
   }
 
   /** Gives the host blocks of free clusters back. */
@@ -352,6 +378,7 @@ final class ImageEdit {
       end -= clusterSize;
     }
     space.cut(end);
+    punchFreed(end);
     sync();
   }
 

@@ -175,7 +175,19 @@ public final class WritableDisk {
     if (length > 0) {
       prepare();
       try {
-        zeroPath.zero(guestOffset, length, unmap);
+        zeroPath.zero(guestOffset, length, unmap, false);
+      } catch (ImageException e) {
+        throw stopped(e);
+      }
+    }
+  }
+
+  /** As {@link org.qcowfs.engine.layer.WritableLayer#zeroHere}. */
+  public void zeroHere(long guestOffset, long length) throws ImageException {
+    if (length > 0) {
+      prepare();
+      try {
+        zeroPath.zero(guestOffset, length, true, true);
       } catch (ImageException e) {
         throw stopped(e);
       }

@@ -53,8 +53,12 @@ final class ZeroPath {
     this.flushPath = flushPath;
   }
 
-  /** As {@link org.qcowfs.engine.layer.WritableLayer#zero}. */
-  void zero(long guestOffset, long length, boolean unmap) throws ImageException {
+  /**
+   * As {@link org.qcowfs.engine.layer.WritableLayer#zero}.
+   *
+   * @param here whether the zeroes must be this layer's own, whatever lies below
+   */
+  void zero(long guestOffset, long length, boolean unmap, boolean here) throws ImageException {
     long at = guestOffset;
     long end = guestOffset + length;
     while (at < end) {
@@ -63,7 +67,7 @@ final class ZeroPath {
           Math.min(end - at, (1L << geometry.l1Shift()) - (at & (1L << geometry.l1Shift()) - 1));
       RangeLocks.Range range = clusters.lock(at, piece, true);
       try {
-        zeroPiece(at, piece, unmap);
+        zeroPiece(at, piece, unmap, here);
       } finally {
         clusters.ranges.unlock(range);
       }
@@ -73,12 +77,14 @@ final class ZeroPath {
   }
 
   /** Zeroes a range within one L2 table's reach, locked exclusively. */
-  private void zeroPiece(long guestOffset, long length, boolean unmap) throws ImageException {
+  private void zeroPiece(long guestOffset, long length, boolean unmap, boolean here)
+      throws ImageException {
     long end = guestOffset + length;
     Mapping mapping = MAPPING.get();
     for (long at = guestOffset; at < end; ) {
       reading.map(at, end - at, mapping);
-      if (isEmpty(mapping) && visible.readsAsZero(at, mapping.length())) {
+      boolean own = mapping.kind() == Mapping.Kind.ZERO;
+      if (isEmpty(mapping) && (own || !here) && visible.readsAsZero(at, mapping.length())) {
         at += mapping.length(); // nothing to zero, nothing to give back
         continue;
       }
@@ -86,8 +92,8 @@ final class ZeroPath {
       boolean toDiskEnd = at + part == header.size();
       if (geometry.inCluster(at) == 0 && (part == clusterSize || toDiskEnd)) {
         long alike = Math.min(mapping.length(), end - at) >>> geometry.clusterBits();
-        part = Math.min(end - at, zeroClusters(at, Math.max(1, alike), unmap));
-      } else if (!visible.readsAsZero(at, part)) {
+        part = Math.min(end - at, zeroClusters(at, Math.max(1, alike), unmap, here));
+      } else if (here || !visible.readsAsZero(at, part)) {
         zeroPart(at, part);
       }
       at += part;
@@ -104,7 +110,7 @@ final class ZeroPath {
       long part = Math.min(end - at, clusterSize - geometry.inCluster(at));
       if (geometry.inCluster(at) == 0 && (part == clusterSize || end == header.size())) {
         long whole = Math.max(1, end - at >>> geometry.clusterBits());
-        part = Math.min(end - at, zeroClusters(at, whole, false));
+        part = Math.min(end - at, zeroClusters(at, whole, false, false));
       } else {
         zeroPart(at, part);
       }
@@ -123,8 +129,10 @@ final class ZeroPath {
    * @param most clusters from {@code guestOffset} on, at least 1; the disk may end in the last
    * @return bytes zeroed, by whole clusters: as many as one slice has, at least one
    */
-  private long zeroClusters(long guestOffset, long most, boolean unmap) throws ImageException {
-    if (header.version() < 3 && hasBacking || externalData && header.dataFileRaw()) {
+  private long zeroClusters(long guestOffset, long most, boolean unmap, boolean here)
+      throws ImageException {
+    boolean hides = hasBacking || here;
+    if (header.version() < 3 && hides || externalData && header.dataFileRaw()) {
       writeZeroes(guestOffset, Math.min(clusterSize, header.size() - guestOffset));
       return clusterSize;
     }
@@ -147,7 +155,7 @@ final class ZeroPath {
       Slice slice = tables.l2SliceAt(guestOffset);
       for (int i = first; done < most && i < slice.count(); i += step) {
         clusters.checkEntry(slice.word(i), guestOffset + (done << geometry.clusterBits()));
-        zeroEntry(slice, i, unmap);
+        zeroEntry(slice, i, unmap, hides);
         done++;
       }
     } finally {
@@ -161,20 +169,24 @@ final class ZeroPath {
         && clusters.hasHost(word);
   }
 
-  /** The caller holds the metadata lock. */
-  private void zeroEntry(Slice slice, int i, boolean unmap) {
+  /**
+   * The caller holds the metadata lock.
+   *
+   * @param hides whether the entry itself must say that there are zeroes
+   */
+  private void zeroEntry(Slice slice, int i, boolean unmap, boolean hides) {
     long old = slice.word(i);
     boolean keepHost = isOwn(old) && (externalData || !unmap) && header.version() >= 3;
     long kept = keepHost ? old & Geometry.OFFSET_MASK | Geometry.COPIED : 0;
     if (geometry.extendedL2()) {
-      long bitmap = hasBacking || keepHost ? -1L << Geometry.SUBCLUSTERS : 0;
+      long bitmap = hides || keepHost ? -1L << Geometry.SUBCLUSTERS : 0;
       if (old == kept && slice.word(i + 1) == bitmap) {
         return;
       }
       tables.setEntry(slice, i, kept, bitmap);
     } else {
-      long now = hasBacking || keepHost ? kept | Geometry.ZERO : 0;
-      if (old == now || old == 0 && !hasBacking) {
+      long now = hides || keepHost ? kept | Geometry.ZERO : 0;
+      if (old == now || old == 0 && !hides) {
         return;
       }
       tables.setWord(slice, i, now);
