@@ -112,6 +112,7 @@ public final class MountCommand implements Command {
             mount.unmount();
           }
         }
+        base.begin();
         mount.await();
       } finally {
         for (Path note : notes) {

@@ -1,0 +1,87 @@
+package org.qcowfs.it.storage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.qcowfs.it.support.Mounted;
+import org.qcowfs.it.support.Run;
+import org.qcowfs.it.support.TempImages;
+
+/**
+ * A sequential reader of a base whose every read takes 20 ms: long enough for the latency to
+ * decide, and not the load of the machine.
+ */
+@Timeout(90)
+class ReadAheadIT {
+  private static final int LATENCY_MILLIS = 20;
+  private static final int MIB = 1 << 20;
+
+  /** What the kernel asks a network file system for at a time. */
+  private static final int REQUEST = 128 << 10;
+
+  private static final int SIZE = 64 * MIB;
+
+  private TempImages temp;
+  private Path real;
+  private Path point;
+  private BadStorage storage;
+
+  @BeforeEach
+  void makeBase() throws IOException {
+    temp = TempImages.create("readahead");
+    Path folder = temp.makeFolder("real");
+    real = folder.resolve("base.raw");
+    point = temp.makeFolder("mnt");
+    byte[] bytes = new byte[SIZE];
+    new Random(1).nextBytes(bytes);
+    Files.write(real, bytes);
+    storage = BadStorage.mount(folder, temp.makeFolder("net"));
+    storage.faults().setLatencyMillis(LATENCY_MILLIS);
+  }
+
+  @AfterEach
+  void cleanUp() {
+    storage.close();
+    temp.close();
+  }
+
+  /** MiB per second of a {@code dd}. */
+  private static double rate(Path file, int blockSize, int bytes, String... more) {
+    String[] command = new String[6 + more.length];
+    String[] first = {
+      "dd",
+      "if=" + file,
+      "of=/dev/null",
+      "bs=" + blockSize,
+      "count=" + bytes / blockSize,
+      "status=none"
+    };
+    System.arraycopy(first, 0, command, 0, 6);
+    System.arraycopy(more, 0, command, 6, more.length);
+    long begin = System.nanoTime();
+    Run.ok(command);
+    return bytes / (double) MIB / ((System.nanoTime() - begin) / 1e9);
+  }
+
+  @Test
+  void isServedEightTimesAsFastAsByOneRequestAtATime() {
+    double single = rate(storage.path("base.raw"), REQUEST, 2 * MIB, "iflag=direct");
+    storage.faults().setCached(true);
+    try (Mounted mounted =
+        Mounted.mount(storage.path("base.raw"), point, "--overlay", "--format=raw")) {
+      double ahead = rate(mounted.disk(), MIB, SIZE);
+      assertThat(ahead)
+          .as("MiB/s; one request at a time has %.0f", single)
+          .isGreaterThan(8 * single);
+      Run.ok("cmp", mounted.disk().toString(), real.toString());
+      mounted.unmount();
+    }
+  }
+}
