@@ -9,7 +9,8 @@
  * what it still lacks ({@link org.qcowfs.engine.layer.CopyUp}). {@link
  * org.qcowfs.engine.base.Prefetch} reads everything that way, in the background. {@link
  * org.qcowfs.engine.base.ReadAhead} has the host fetch what a sequential reader of a slow file
- * wants next.
+ * wants next. {@link org.qcowfs.engine.base.BaseRecord} remembers which files an overlay was put
+ * on.
  *
  * <h2>What must hold</h2>
  *

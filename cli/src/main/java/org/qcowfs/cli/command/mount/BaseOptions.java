@@ -2,6 +2,7 @@ package org.qcowfs.cli.command.mount;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.option.ByteSize;
@@ -12,6 +13,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.base.Prefetch;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.model.OpenOptions;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParseResult;
@@ -29,9 +31,13 @@ final class BaseOptions {
   private final long prefetchRate;
 
   private final boolean progress;
+  private final @Nullable String verify;
+  private @Nullable VerifyBase verified;
   private @Nullable Prefetch prefetch;
 
-  private BaseOptions(boolean copyOnRead, long prefetchRate, boolean progress) {
+  private BaseOptions(
+      boolean copyOnRead, long prefetchRate, boolean progress, @Nullable String verify) {
+    this.verify = verify;
     this.copyOnRead = copyOnRead;
     this.prefetchRate = prefetchRate;
     this.progress = progress;
@@ -55,6 +61,18 @@ final class BaseOptions {
                         + " the next one goes on. How far it is: the log, DIR/prefetch.json.")
                 .build())
         .addOption(
+            OptionSpec.builder(VerifyBase.NAME)
+                .type(String.class)
+                .arity("0..1")
+                .preprocessor(new AttachedValue())
+                .paramLabel("record")
+                .description(
+                    "Refuse to mount (exit code 1) if a file below has changed since the overlay"
+                        + " (with --rw: the image) was first mounted with this option: size, time,"
+                        + " inode or sampled contents, recorded beside it in FILE.base. With"
+                        + " =record the files are accepted as they are now.")
+                .build())
+        .addOption(
             Options.flag("With --prefetch in the foreground: draw how far it is.", "-p", PROGRESS));
   }
 
@@ -72,7 +90,11 @@ final class BaseOptions {
     if (progress && (rate == null || !Options.has(line, "--foreground"))) {
       throw new CommandException(PROGRESS + " needs --foreground and --prefetch");
     }
-    return new BaseOptions(copyOnRead, rate == null ? -1 : bytes(rate), progress);
+    String verify = Options.text(line, VerifyBase.NAME);
+    if (verify != null && "".equals(Options.text(line, "--overlay"))) {
+      throw new CommandException(VerifyBase.NAME + " needs a named overlay");
+    }
+    return new BaseOptions(copyOnRead, rate == null ? -1 : bytes(rate), progress, verify);
   }
 
   private static long bytes(String rate) throws CommandException {
@@ -84,8 +106,23 @@ final class BaseOptions {
     return bytes;
   }
 
+  /**
+   * Before anything is opened for writing: the files below are the right ones.
+   *
+   * @param overlay what is put above {@code image}, or null
+   */
+  void verify(Path image, @Nullable Path overlay, OpenOptions options)
+      throws CommandException, ImageException {
+    if (verify != null) {
+      verified = VerifyBase.check(verify, image, overlay, options);
+    }
+  }
+
   /** Has an image do what was asked for; nothing of it has been read yet. */
   void applyTo(Image disk, Consumer<String> log) throws ImageException, CommandException {
+    if (verified != null) {
+      verified.record();
+    }
     if (!copyOnRead && prefetchRate < 0) {
       return;
     }
