@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.base.CopyOnRead;
+import org.qcowfs.engine.base.Prefetch;
+import org.qcowfs.engine.base.ReadAhead;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -48,6 +50,17 @@ public final class Image implements Closeable {
   /** What keeps a copy of what is read from below; null while nothing is kept. */
   private volatile @Nullable CopyOnRead copying;
 
+  private volatile @Nullable Prefetch prefetch;
+
+  /** The first layer that may be far away: one that is written to is not. */
+  private final int firstFar;
+
+  /** Made when a read of a far layer was slow. */
+  private volatile @Nullable ReadAhead readAhead;
+
+  /** The lowest layer that is asked: what no layer down to it has reads as zeroes. */
+  private volatile int lowest;
+
   private volatile long allocatedBytes = -1;
 
   /** Counts for the whole disk, of which this view's top layer is number {@code firstLayer}. */
@@ -64,6 +77,8 @@ public final class Image implements Closeable {
     this.owner = owner;
     this.traffic = traffic;
     this.firstLayer = firstLayer;
+    this.lowest = chain.length - 1;
+    this.firstFar = chain[0].file().writable() ? 1 : 0;
     this.gated = chain[0] instanceof WritableLayer top ? top : null;
   }
 
@@ -310,10 +325,30 @@ public final class Image implements Closeable {
         if (counted != null) {
           counted.read(firstLayer + mapping.depth(), length);
         }
-        fetch(mapping, at, dst, position, length);
+        if (mapping.depth() < firstFar) {
+          fetch(mapping, at, dst, position, length);
+        } else {
+          fetchFar(mapping, at, dst, position, length);
+        }
       }
       case ZERO, UNALLOCATED -> dst.zero(position, length);
       case DAMAGED -> throw mapping.damage();
+    }
+  }
+
+  private void fetchFar(Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    ReadAhead ahead = readAhead;
+    if (ahead != null) {
+      ahead.reading(guestOffset, length);
+    }
+    long begin = System.nanoTime();
+    fetch(mapping, guestOffset, dst, position, length);
+    long nanos = System.nanoTime() - begin;
+    if (ahead != null) {
+      ahead.took(nanos);
+    } else if (nanos > ReadAhead.SLOW_NANOS) {
+      readAhead = new ReadAhead(this::resolve, this::size);
     }
   }
 
@@ -359,7 +394,7 @@ public final class Image implements Closeable {
   /** As {@link #resolve}, of a range that the top layer has nothing of, as {@code out} says. */
   private void resolveBelow(long guestOffset, long length, Mapping out) {
     long limit = length;
-    for (int depth = 1; depth < chain.length; depth++) {
+    for (int depth = 1; depth <= lowest; depth++) {
       Layer layer = chain[depth];
       if (guestOffset >= layer.size()) {
         // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status). The answer
@@ -503,11 +538,43 @@ public final class Image implements Closeable {
    * @throws ImageException kind {@code READ_ONLY} or {@code UNSUPPORTED} if the top layer cannot
    */
   public void copyOnRead(Consumer<String> log) throws ImageException {
+    keeper(log);
+  }
+
+  private CopyOnRead keeper(Consumer<String> log) throws ImageException {
     if (!(top() instanceof CopyUp target)) {
       throw new ImageException(
           ErrorKind.UNSUPPORTED, path(0), "the image's format keeps no copy of what is below it");
     }
-    copying = new CopyOnRead(chain[0], target, new Visible(), log);
+    CopyOnRead keeper = new CopyOnRead(chain[0], target, new Visible(), log);
+    copying = keeper;
+    return keeper;
+  }
+
+  /**
+   * As {@link #copyOnRead}, with everything below to be copied in the background once the result is
+   * started; {@link #close} ends that.
+   *
+   * @param bytesPerSecond the most that is copied, or 0 for no limit
+   * @param log receives a line for each tenth, and one at the end
+   */
+  public Prefetch newPrefetch(long bytesPerSecond, Consumer<String> log) throws ImageException {
+    Prefetch created = new Prefetch(this, keeper(log), bytesPerSecond, log);
+    prefetch = created;
+    return created;
+  }
+
+  /** What copies everything into the top layer; null if nothing does. */
+  public @Nullable Prefetch prefetch() {
+    return prefetch;
+  }
+
+  /**
+   * From now on this view of the disk asks no layer but the top: whatever that does not have reads
+   * as zeroes, by the caller's word. Above a backing file it never has less than now.
+   */
+  public void topHasAll() {
+    lowest = 0;
   }
 
   /** Whether the disk takes writes. */
@@ -653,6 +720,14 @@ public final class Image implements Closeable {
   public void close() throws ImageException {
     if (!owner) {
       return;
+    }
+    Prefetch running = prefetch;
+    if (running != null) {
+      running.close();
+    }
+    CopyOnRead keeper = copying;
+    if (keeper != null) {
+      keeper.stop();
     }
     ImageException failure = null;
     for (Layer layer : chain) {

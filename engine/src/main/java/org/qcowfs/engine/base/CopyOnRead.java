@@ -2,6 +2,8 @@ package org.qcowfs.engine.base;
 
 import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -29,6 +31,11 @@ public final class CopyOnRead {
   private final int unit;
   private final int most;
   private final ThreadLocal<DataBuffer> buffers;
+  private final AtomicInteger underWay = new AtomicInteger();
+
+  /** Held for reading while something is kept, so that {@link #stop} can wait for that. */
+  private final ReentrantReadWriteLock keeping = new ReentrantReadWriteLock();
+
   private volatile boolean stopped;
 
   /**
@@ -52,6 +59,23 @@ public final class CopyOnRead {
     return !stopped;
   }
 
+  /** Bytes that are kept together, see {@link CopyUp#copyUnit}. */
+  public int unit() {
+    return unit;
+  }
+
+  /** Reads from the layers below that are under way. */
+  public int underWay() {
+    return underWay.get();
+  }
+
+  /** Nothing is kept once this has returned, whatever a read that still hangs may bring. */
+  public void stop() {
+    keeping.writeLock().lock();
+    stopped = true;
+    keeping.writeLock().unlock();
+  }
+
   /**
    * Reads a range that begins with bytes the top layer did not have a moment ago.
    *
@@ -60,6 +84,16 @@ public final class CopyOnRead {
    * @throws ImageException if they cannot be read
    */
   public int read(long guestOffset, DataBuffer dst, int position, int length)
+      throws ImageException {
+    underWay.incrementAndGet();
+    try {
+      return readBelow(guestOffset, dst, position, length);
+    } finally {
+      underWay.decrementAndGet();
+    }
+  }
+
+  private int readBelow(long guestOffset, DataBuffer dst, int position, int length)
       throws ImageException {
     Mapping mapping = MAPPING.get();
     top.map(guestOffset, length, mapping);
@@ -93,17 +127,26 @@ public final class CopyOnRead {
   }
 
   private void keep(long guestOffset, DataBuffer src, int position, int length) {
+    ImageException failure = null;
+    keeping.readLock().lock();
     try {
-      target.copyUp(guestOffset, src, position, length);
+      if (!stopped) {
+        target.copyUp(guestOffset, src, position, length);
+      }
     } catch (ImageException e) {
-      boolean first;
-      synchronized (this) {
-        first = !stopped;
-        stopped = true;
-      }
-      if (first) {
-        log.accept("what is read is copied no more: " + e.getMessage());
-      }
+      failure = e;
+    } finally {
+      keeping.readLock().unlock();
     }
+    if (failure != null && ended()) {
+      log.accept("what is read is copied no more: " + failure.getMessage());
+    }
+  }
+
+  /** Whether this call ended the copying. */
+  private synchronized boolean ended() {
+    boolean first = !stopped;
+    stopped = true;
+    return first;
   }
 }

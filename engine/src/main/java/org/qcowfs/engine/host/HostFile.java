@@ -50,6 +50,9 @@ public interface HostFile extends Closeable {
    */
   default void startWriteout(long hostOffset, long length) {}
 
+  /** Has the host begin to fetch a range; waits for nothing and promises nothing. */
+  default void willNeed(long hostOffset, long length) {}
+
   /** Whether {@link #truncate} can make the file longer; false for a block device. */
   default boolean resizable() {
     return true;

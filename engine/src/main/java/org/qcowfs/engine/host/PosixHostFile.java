@@ -23,6 +23,8 @@ import org.qcowfs.engine.host.posix.PosixCalls;
 
 /** A regular file or block device behind a file descriptor. */
 public final class PosixHostFile implements HostFile {
+  private static final long READ_AHEAD = 128 << 10;
+
   private final String path;
   private final int fd;
   private final boolean writable;
@@ -195,6 +197,15 @@ public final class PosixHostFile implements HostFile {
   public void startWriteout(long hostOffset, long length) {
     // Where it cannot, the next sync has the more to do.
     PosixCalls.startWriteout(fd, hostOffset, length);
+  }
+
+  @Override
+  public void willNeed(long hostOffset, long length) {
+    // Of a longer range the kernel fetches no more than its own read-ahead allows, 128 KiB unless
+    // somebody changed that.
+    for (long done = 0; done < length; done += READ_AHEAD) {
+      PosixCalls.willNeed(fd, hostOffset + done, Math.min(READ_AHEAD, length - done));
+    }
   }
 
   @Override

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
+import org.qcowfs.engine.base.Prefetch;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.InfoJson;
@@ -124,6 +125,12 @@ public final class MountTree implements Closeable {
 
   private Map<String, Node> rootFolder(Timestamp modified) {
     Map<String, Node> children = topView(modified, image, true);
+    Prefetch prefetch = image.prefetch();
+    if (live != null && prefetch != null) {
+      children.put(
+          "prefetch.json",
+          new LiveJsonFile(modified, live, image, (view, out) -> prefetch.writeJson(out)));
+    }
     children.put("snapshots", snapshots);
     children.put("layers", new Folder(modified, this::layers));
     children.put("stats.json", new StatsFile(modified, image, statistics));

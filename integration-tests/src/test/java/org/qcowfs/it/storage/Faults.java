@@ -33,6 +33,7 @@ public final class Faults {
   private volatile long latencyNanos;
   private volatile boolean seekable = true;
   private volatile boolean rootSquashed;
+  private volatile boolean cached;
 
   /** Handles opened before this many times of {@link #loseHandles} are stale. */
   private volatile int generation;
@@ -71,6 +72,14 @@ public final class Faults {
     seekable = value;
   }
 
+  /**
+   * Whether the kernel caches what is opened from now on, as it does on NFS: reads then come in
+   * pieces of the kernel's own read-ahead.
+   */
+  public void setCached(boolean value) {
+    cached = value;
+  }
+
   /** Whether root may open only what everybody may read. */
   public void setRootSquashed(boolean value) {
     rootSquashed = value;
@@ -89,6 +98,7 @@ public final class Faults {
     latencyNanos = 0;
     seekable = true;
     rootSquashed = false;
+    cached = false;
     release();
   }
 
@@ -113,6 +123,10 @@ public final class Faults {
 
   boolean isSeekable() {
     return seekable;
+  }
+
+  boolean isCached() {
+    return cached;
   }
 
   boolean isRootSquashed() {

@@ -162,7 +162,8 @@ final class ServedFolder extends FuseStubFS {
               files.add(
                   write ? new ServedFile.Writer(file, faults) : new ServedFile(file, faults)));
           Pointer memory = Struct.getMemory(info);
-          memory.putInt(FILE_INFO_BITS, memory.getInt(FILE_INFO_BITS) | DIRECT_IO);
+          memory.putInt(
+              FILE_INFO_BITS, memory.getInt(FILE_INFO_BITS) | (faults.isCached() ? 0 : DIRECT_IO));
           return 0;
         });
   }

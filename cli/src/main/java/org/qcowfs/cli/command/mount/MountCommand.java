@@ -96,6 +96,7 @@ public final class MountCommand implements Command {
                 line.matchedOptionValue("--l2-cache-size", OpenOptions.DEFAULT_CACHE_BYTES))
             .withWarnings(text -> log.accept("warning: " + text));
     MountRecord record = null;
+    base.verify(file, overlay == null ? null : absolute(overlay), open);
     HostFiles files = StorageOptions.files(line, !forceShare, log);
     Image disk = open(file, open, files);
     ImageException failure = null;
@@ -120,6 +121,7 @@ public final class MountCommand implements Command {
           }
         }
         recordFlight(mount);
+        base.begin();
         mount.await();
       } finally {
         if (endpoint != null) {

@@ -74,6 +74,7 @@ public final class PosixCalls {
   private static final long FALLOCATE = symbol("fallocate64");
   private static final long FDATASYNC = symbol("fdatasync");
   private static final long SYNC_FILE_RANGE = symbol("sync_file_range");
+  private static final long FADVISE = symbol("posix_fadvise64", "posix_fadvise");
   private static final long FCNTL = symbol("fcntl64", "fcntl");
   private static final long STATX = symbol("statx");
   private static final long IOCTL = symbol("ioctl");
@@ -182,6 +183,12 @@ public final class PosixCalls {
   public static int startWriteout(int fd, long offset, long length) {
     return asInt(
         INVOKER.invokeN4(LONG_4, SYNC_FILE_RANGE, fd, offset, length, SYNC_FILE_RANGE_WRITE));
+  }
+
+  /** Has the kernel read a range into its cache; does not wait. Returns 0 or the errno. */
+  public static int willNeed(int fd, long offset, long length) {
+    return asInt(
+        INVOKER.invokeN4(LONG_4, FADVISE, fd, offset, length, 3 /* POSIX_FADV_WILLNEED */));
   }
 
   public static int fcntl(int fd, int command, long argument) {

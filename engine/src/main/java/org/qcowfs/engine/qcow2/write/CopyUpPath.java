@@ -76,13 +76,14 @@ final class CopyUpPath {
       throws ImageException {
     for (int done = 0; done < length; ) {
       int run = Zeroes.run(src, position + done, length - done, unit);
-      if (run > 0) {
-        writePath.writeAny(guestOffset + done, src, position + done, run);
-      } else if (clusters.header.version() >= 3) {
-        zeroPath.markZero(guestOffset + done, -run);
+      long at = guestOffset + done;
+      if (run < 0 && clusters.header.version() >= 3) {
+        zeroPath.markZero(at, -run);
+      } else if (run > 0 || !clusters.visible.readsAsZero(at, -run)) {
+        // Version 2 cannot say "zero" above a backing file; what the maps below call zero stays
+        // their business.
+        writePath.writeAny(at, src, position + done, Math.abs(run));
       }
-      // Version 2 cannot say "zero" above a backing file: those units stay the business of the
-      // layers below.
       done += Math.abs(run);
     }
   }
