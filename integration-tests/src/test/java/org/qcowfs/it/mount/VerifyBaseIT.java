@@ -81,7 +81,7 @@ class VerifyBaseIT {
     mounts("--verify-base");
 
     Path copy = temp.path("copy");
-    Files.copy(lowest, copy, StandardCopyOption.COPY_ATTRIBUTES);
+    Run.ok("cp", "-p", lowest.toString(), copy.toString());
     Files.move(copy, lowest, StandardCopyOption.REPLACE_EXISTING);
     assertRefused("'" + lowest + "': inode is ");
     Run.ok("truncate", "-s", "5M", lowest.toString());

@@ -216,6 +216,11 @@ final class StorageFile implements HostFile {
   }
 
   @Override
+  public void willNeed(long hostOffset, long length) {
+    file.willNeed(hostOffset, length);
+  }
+
+  @Override
   public boolean resizable() {
     return file.resizable();
   }
