@@ -26,7 +26,10 @@ public final class PosixHostFile implements HostFile {
   private static final long READ_AHEAD = 128 << 10;
 
   private final String path;
-  private final int fd;
+
+  /** -1 once closed: a late request fails and never meets the file that has the number next. */
+  private volatile int fd;
+
   private final boolean writable;
   private final boolean blockDevice;
   private final long device;
@@ -297,7 +300,9 @@ public final class PosixHostFile implements HostFile {
   @Override
   public void close() throws ImageException {
     if (closed.compareAndSet(false, true)) {
-      check(PosixCalls.close(fd), "close", 0, 0);
+      int last = fd;
+      fd = -1;
+      check(PosixCalls.close(last), "close", 0, 0);
     }
   }
 

@@ -38,6 +38,22 @@ final class PosixHostFileTest {
   }
 
   @Test
+  void aClosedFileIsNotTheOneThatIsOpenedNext() throws Exception {
+    Path first = Files.write(folder.resolve("first"), new byte[] {1});
+    Path next = Files.write(folder.resolve("next"), new byte[] {2});
+    PosixHostFile closed = open(first);
+    int number = closed.fd();
+    closed.close();
+    try (PosixHostFile file = open(next)) {
+      assertThat(file.fd()).as("the kernel gives the lowest free number").isEqualTo(number);
+      DataBuffer buffer = DataBuffer.allocate(16, 8);
+      assertThatThrownBy(() -> closed.read(0, buffer, 0, 1))
+          .isInstanceOfSatisfying(
+              ImageException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EBADF));
+    }
+  }
+
+  @Test
   void refusesRangesOutsideTheBuffer() throws Exception {
     Path path = Files.write(folder.resolve("file"), new byte[100]);
     try (PosixHostFile file = open(path)) {
