@@ -2,6 +2,7 @@ package org.qcowfs.engine;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.channels.SeekableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -591,6 +592,31 @@ public final class Image implements Closeable {
       throws ImageException {
     checkRange(guestOffset, length);
     top().write(guestOffset, src, position, length);
+  }
+
+  /**
+   * The disk as a channel of {@link #size()} bytes with a position of its own, at first 0. Heap and
+   * direct buffers will do.
+   *
+   * <ul>
+   *   <li>A read ends at the end of the disk, and is -1 there.
+   *   <li>A write over the end of the disk writes what fits and says how much that was; one that
+   *       begins there fails with kind {@code OUT_OF_BOUNDS}. If the disk takes no writes: {@link
+   *       java.nio.channels.NonWritableChannelException}.
+   *   <li>{@code truncate} leaves the disk as it is; to less than its size it fails with kind
+   *       {@code UNSUPPORTED} ({@link org.qcowfs.engine.change.Resize} shrinks an image nobody has
+   *       open).
+   *   <li>Errors are {@link ImageException}s. One in the middle of a long request leaves the
+   *       buffer's position and the channel's behind what went well before it.
+   *   <li>Closing the channel closes and flushes nothing: what was written is durable after {@link
+   *       #flush}. After the image has been closed a channel must not be used.
+   * </ul>
+   *
+   * <p><b>Thread safety:</b> any thread, one request at a time; for requests at once make a channel
+   * for each thread.
+   */
+  public SeekableByteChannel channel() {
+    return new ImageChannel(this);
   }
 
   /**
