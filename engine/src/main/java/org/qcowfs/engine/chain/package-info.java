@@ -1,5 +1,5 @@
 /**
- * Opening a backing chain.
+ * Internal. Opening a backing chain.
  *
  * <h2>How it works</h2>
  *

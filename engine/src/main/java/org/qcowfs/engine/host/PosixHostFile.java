@@ -21,7 +21,7 @@ import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.FileStatus;
 import org.qcowfs.engine.host.posix.PosixCalls;
 
-/** A regular file or block device behind a file descriptor. */
+/** Internal: users have {@link HostFiles#POSIX}. A regular file or block device, by descriptor. */
 public final class PosixHostFile implements HostFile {
   private static final long READ_AHEAD = 128 << 10;
 

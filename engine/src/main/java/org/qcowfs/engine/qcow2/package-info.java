@@ -1,5 +1,5 @@
 /**
- * The qcow2 format.
+ * Internal. The qcow2 format.
  *
  * <h2>How it works</h2>
  *

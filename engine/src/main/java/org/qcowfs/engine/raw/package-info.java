@@ -1,5 +1,5 @@
 /**
- * The raw format: guest offset is host offset.
+ * Internal. The raw format: guest offset is host offset.
  *
  * <h2>What must hold</h2>
  *

@@ -1,5 +1,5 @@
 /**
- * The engine's only native package: the Linux calls that Java lacks, through jffi.
+ * Internal. The engine's only native package: the Linux calls that Java lacks, through jffi.
  *
  * <h2>How it works</h2>
  *

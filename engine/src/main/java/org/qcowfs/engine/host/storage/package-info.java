@@ -1,5 +1,5 @@
 /**
- * Image files that are only read, on storage that other machines share: a base on NFS.
+ * Internal. Image files that are only read, on storage that other machines share: a base on NFS.
  *
  * <h2>What this is</h2>
  *

@@ -1,5 +1,5 @@
 /**
- * Persistent dirty bitmaps: their directory, as far as {@code info} shows it.
+ * Internal. Persistent dirty bitmaps: their directory, as far as {@code info} shows it.
  *
  * <h2>What must hold</h2>
  *

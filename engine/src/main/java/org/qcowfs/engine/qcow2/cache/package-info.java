@@ -1,5 +1,5 @@
 /**
- * The bounded cache of L1 and L2 tables.
+ * Internal. The bounded cache of L1 and L2 tables.
  *
  * <h2>How it works</h2>
  *

@@ -1,6 +1,6 @@
 /**
- * Changes of a whole image that nobody has open: its size, its backing file, its features, its
- * bitmaps, or all of its content at once.
+ * Internal. Changes of a whole image that nobody has open: its size, its backing file, its
+ * features, its bitmaps, or all of its content at once.
  *
  * <h2>What this is</h2>
  *

@@ -1,5 +1,5 @@
 /**
- * Compressed clusters.
+ * Internal. Compressed clusters.
  *
  * <h2>How it works</h2>
  *

@@ -1,5 +1,6 @@
 /**
- * The qcow2 format on disk: layouts, limits, and what the bits mean. Pure: no I/O, no locks.
+ * Internal. The qcow2 format on disk: layouts, limits, and what the bits mean. Pure: no I/O, no
+ * locks.
  *
  * <h2>How it works</h2>
  *

@@ -1,5 +1,5 @@
 /**
- * From guest offset to host offset: L1 and L2 tables.
+ * Internal. From guest offset to host offset: L1 and L2 tables.
  *
  * <h2>How it works</h2>
  *

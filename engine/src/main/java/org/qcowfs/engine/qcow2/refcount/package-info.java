@@ -1,5 +1,5 @@
 /**
- * Refcounts: which host clusters are in use, and by how many.
+ * Internal. Refcounts: which host clusters are in use, and by how many.
  *
  * <h2>How it works</h2>
  *

@@ -1,5 +1,5 @@
 /**
- * Internal snapshots: the table that lists them.
+ * Internal. Internal snapshots: the table that lists them.
  *
  * <h2>How it works</h2>
  *

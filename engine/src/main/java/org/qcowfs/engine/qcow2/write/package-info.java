@@ -1,5 +1,5 @@
 /**
- * Writing to the active disk: allocation, copy-on-write, zeroing, flushing.
+ * Internal. Writing to the active disk: allocation, copy-on-write, zeroing, flushing.
  *
  * <h2>How it works</h2>
  *
