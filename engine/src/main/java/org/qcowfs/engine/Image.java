@@ -233,6 +233,11 @@ public final class Image implements Closeable {
     CopyOnRead keeper = copying;
     readThrough(
         guestOffset, dst, position, length, keeper != null && keeper.isOn() ? keeper : null);
+    countLookups();
+  }
+
+  /** Takes over what this thread's mapping counted. */
+  private void countLookups() {
     Traffic counted = traffic;
     if (counted != null) {
       counted.lookedUp(SCRATCH.get());
@@ -441,7 +446,9 @@ public final class Image implements Closeable {
    * @return its guest offset, or -1 if only holes follow
    */
   public long nextData(long guestOffset) throws ImageException {
-    return next(guestOffset, true);
+    long found = next(guestOffset, true);
+    countLookups();
+    return found;
   }
 
   /**
@@ -451,6 +458,7 @@ public final class Image implements Closeable {
    */
   public long nextHole(long guestOffset) throws ImageException {
     long found = next(guestOffset, false);
+    countLookups();
     return found < 0 ? size() : found;
   }
 
