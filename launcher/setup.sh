@@ -112,14 +112,15 @@ install_files() {
   link_helper
 }
 
-# mount(8) looks for its helpers in /sbin only.
+# mount(8) looks for its helpers in /sbin only. A link there that leads nowhere, of an installation
+# that was deleted without uninstall, is replaced.
 link_helper() {
   [ -z "${DESTDIR:-}" ] && [ "$(readlink -f "$to/sbin")" != "$(readlink -f /sbin)" ] && [ "$(id -u)" = 0 ] || return 0
-  if [ -e /sbin/mount.fuse.qcowfs ] || [ -L /sbin/mount.fuse.qcowfs ]; then
+  if [ -e /sbin/mount.fuse.qcowfs ]; then
     echo "$name: /sbin/mount.fuse.qcowfs is there already and stays as it is" >&2
     return 0
   fi
-  ln -s "$to/sbin/mount.fuse.qcowfs" /sbin/mount.fuse.qcowfs &&
+  ln -sfn "$to/sbin/mount.fuse.qcowfs" /sbin/mount.fuse.qcowfs &&
     made /sbin/mount.fuse.qcowfs
 }
 

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -19,19 +18,18 @@ import org.qcowfs.it.support.TempImages;
 
 /** {@code install}, what it makes work, and {@code uninstall}. */
 class InstallIT {
-  private static final Path HELPER = Path.of("/sbin/mount.fuse.qcowfs");
-
   private TempImages temp;
   private Path prefix;
   private Path image;
   private Path folder;
 
   @BeforeEach
-  void install() {
+  void install() throws IOException {
     Requires.tools("qemu-img", "qemu-io", "mount", "man");
     Requires.root();
     Requires.fuse();
-    assertThat(Files.exists(HELPER, LinkOption.NOFOLLOW_LINKS)).isFalse();
+    HelperLink.removeLeftover();
+    assertThat(HelperLink.exists()).isFalse();
     temp = TempImages.create("install");
     prefix = temp.path("prefix");
     image = temp.path("vm.qcow2");
@@ -99,10 +97,20 @@ class InstallIT {
     Cli.run(prefix.resolve("bin/qcowfs"), temp.folder(), "uninstall", "--prefix", prefix.toString())
         .orFail();
     assertThat(prefix).doesNotExist();
-    assertThat(Files.exists(HELPER, LinkOption.NOFOLLOW_LINKS)).isFalse();
+    assertThat(HelperLink.exists()).isFalse();
     Run.Result again = Cli.qcowfs(temp.folder(), "uninstall", "--prefix", prefix.toString());
     assertThat(again.exitCode()).isEqualTo(1);
     assertThat(again.err()).isEqualTo("qcowfs: nothing is installed in " + prefix + "\n");
+  }
+
+  /** An installation was deleted by hand. */
+  @Test
+  void aLinkThatLeadsNowhereIsReplaced() throws IOException {
+    Cli.qcowfs(temp.folder(), "uninstall", "--prefix", prefix.toString()).orFail();
+    HelperLink.dangle();
+    Cli.qcowfs(temp.folder(), "install", "--prefix", prefix.toString()).orFail();
+    Run.ok("mount", "-t", "fuse.qcowfs", image.toString(), folder.toString(), "-o", "ro");
+    Run.ok("umount", folder.toString());
   }
 
   @Test

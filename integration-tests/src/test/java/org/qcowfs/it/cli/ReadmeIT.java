@@ -31,6 +31,7 @@ class ReadmeIT {
     Requires.tools("fls", "qemu-img", "qemu-io", "losetup", "lsblk", "man", "mkfs.ext4");
     Requires.root();
     Requires.fuse();
+    HelperLink.removeLeftover();
     scratch = TempImages.create("readme");
     Path image = scratch.path("vm.qcow2");
     QemuImg.create(image, 64 << 20);
@@ -45,7 +46,8 @@ class ReadmeIT {
   }
 
   @AfterEach
-  void remove() {
+  void remove() throws IOException {
+    HelperLink.removeLeftover();
     if (Mounted.isMountPoint(scratch.path("mnt"))) {
       Run.ok("fusermount", "-u", scratch.path("mnt").toString());
     }
