@@ -104,6 +104,11 @@ class WrittenDamageIT {
         End.REFUSED,
         "the refcount of the header at host offset 0x0 is 0; repair the image before writing to it",
         p -> p.bytes(p.u64(table(p)), new byte[4096]));
+    add(
+        "R32 other refcount width than there is",
+        End.MARKED,
+        "the refcount of the L2 table at host offset 0x308000 is 0; repair the image",
+        p -> p.header("refcount_order", 6));
   }
 
   private static long table(Patcher p) {

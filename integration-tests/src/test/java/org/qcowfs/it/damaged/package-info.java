@@ -31,7 +31,8 @@
  *  29        COPIED flags                        ToleratedIT                  WrittenDamageIT
  *  30        extended L2 entries                 LocalDamageIT                WrittenDamageIT
  *  31        compressed clusters                 LocalDamageIT                WrittenDamageIT
- *  32        refcount widths, overflow           ToleratedIT                  ModelIT, CompressedNeighboursIT
+ *  32        refcount widths, overflow           ToleratedIT                  RefcountWidthIT, ModelIT,
+ *                                                                             CompressedNeighboursIT
  *  33        header extensions                   RefusedIT, ToleratedIT       RefusedIT
  *  34        encryption                          RefusedIT (no key is ever derived: nothing to bound)
  *  35        a file cut, failing, full           MountedDamageIT              FaultIT

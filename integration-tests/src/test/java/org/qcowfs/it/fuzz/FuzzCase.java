@@ -31,19 +31,22 @@ final class FuzzCase {
   private final Random random;
   private final Verdict verdict;
   private final boolean mounted;
+  private final boolean judged;
   private final String image;
   private String story = "";
 
   /**
    * @param mounted whether it is mounted too
+   * @param judged whether QEMU's check has its say too
    */
-  FuzzCase(Disks disks, long seed, Verdict verdict, boolean mounted) {
+  FuzzCase(Disks disks, long seed, Verdict verdict, boolean mounted, boolean judged) {
     this.disks = disks;
     this.disk = disks.of(seed);
     this.seed = seed;
     this.random = new Random(seed * 0x9E3779B97F4A7C15L);
     this.verdict = verdict;
     this.mounted = mounted;
+    this.judged = judged;
     this.image = disk.image().toString();
   }
 
@@ -72,12 +75,16 @@ final class FuzzCase {
         verdict.fault("reading has changed " + changed.getKey());
       }
     }
+    boolean soundForQemu = judged && QemuJudge.finds(image, QemuJudge.SOUND);
     if (random.nextInt(3) == 0) {
       boolean sound = sound("check before");
       commands.changing(image);
       stillSound(sound);
     } else {
       write(reader, before);
+    }
+    if (soundForQemu && QemuJudge.finds(image, QemuJudge.CORRUPT)) {
+      verdict.fault("sound before and corrupt after, says QEMU");
     }
   }
 

@@ -19,6 +19,9 @@ public final class FuzzRun {
   /** Every so many images, one is mounted. */
   private static final int MOUNT_EVERY = 12;
 
+  /** Every so many images, QEMU checks what came of it. */
+  private static final int JUDGE_EVERY = 7;
+
   private static final int HEALTHY = 12;
 
   /** Heap (96), buffers off it (96 at most), and what the JVM itself takes. */
@@ -84,7 +87,7 @@ public final class FuzzRun {
   /** Runs one case; returns 1 if it failed. */
   private static int run(Disks disks, long seed, boolean mounted) {
     Verdict verdict = new Verdict();
-    FuzzCase one = new FuzzCase(disks, seed, verdict, mounted);
+    FuzzCase one = new FuzzCase(disks, seed, verdict, mounted, seed % JUDGE_EVERY == 0);
     watched = new Watched(seed, one, verdict, Thread.currentThread());
     try {
       one.run();

@@ -7,8 +7,9 @@
  * {@link org.qcowfs.it.fuzz.Disks} makes healthy images once. For each seed {@link
  * org.qcowfs.it.fuzz.Mutation} changes fields of one of them to boundary values, and {@link
  * org.qcowfs.it.fuzz.FuzzCase} describes, reads, checks, mounts and writes what came of it, all in
- * one small JVM that {@link org.qcowfs.it.fuzz.FuzzRun} watches. {@code integration-tests/fuzz}
- * runs it for as long as one likes, {@code FuzzIT} for a while in every test run.
+ * one small JVM that {@link org.qcowfs.it.fuzz.FuzzRun} watches. Of some, QEMU's check is asked
+ * before and after. {@code integration-tests/fuzz} runs it for as long as one likes, {@code FuzzIT}
+ * for a while in every test run.
  *
  * <h2>What must hold</h2>
  *

@@ -136,10 +136,12 @@ final class Clusters {
     return (word & Geometry.COMPRESSED) != 0 || (word & Geometry.COPIED) == 0 || !hasHost(word);
   }
 
-  Allocation allocate(long most) throws ImageException {
+  /** Allocates clusters, at least one and at most {@code most}, for data from a guest offset on. */
+  Allocation allocate(long guestOffset, long most) throws ImageException {
     while (true) {
       metadataLock.lock();
       try {
+        requireInUse(tables.l1Entry(guestOffset) & Geometry.OFFSET_MASK);
         long host = refcounts.allocate(most);
         if (host != 0) {
           return new Allocation(host, refcounts.allocatedRun(), refcounts.allocatedFresh());
@@ -152,10 +154,11 @@ final class Clusters {
   }
 
   /** Allocates bytes for a compressed cluster, next to the last ones where that goes. */
-  long allocateBytes(int bytes) throws ImageException {
+  long allocateBytes(long guestOffset, int bytes) throws ImageException {
     while (true) {
       metadataLock.lock();
       try {
+        requireInUse(tables.l1Entry(guestOffset) & Geometry.OFFSET_MASK);
         long host = refcounts.allocateBytes(bytes);
         if (host != 0) {
           return host;
@@ -164,6 +167,19 @@ final class Clusters {
         metadataLock.unlock();
       }
       growRefcountTable();
+    }
+  }
+
+  /**
+   * Where an L2 table counts as free, so may the data it names: nothing is allocated by such
+   * refcounts.
+   */
+  private void requireInUse(long l2Table) throws ImageException {
+    if (l2Table != 0 && refcounts.get(l2Table) == 0) {
+      throw ImageException.unsafe(
+          file.path(),
+          String.format(
+              "the refcount of the L2 table at host offset 0x%x is 0; repair the image", l2Table));
     }
   }
 
@@ -246,6 +262,7 @@ final class Clusters {
                   "L1 entry of guest offset 0x%x is 0x%x, not writable; repair the image",
                   guestOffset, entry));
         }
+        requireInUse(old);
         long table = refcounts.allocate(1);
         if (table != 0) {
           linkL2Table(guestOffset, old, table);

@@ -38,7 +38,7 @@ final class CompressPath {
     RangeLocks.Range range = clusters.lock(guestOffset, clusters.clusterSize, true);
     try {
       clusters.ownL2Table(guestOffset);
-      long host = clusters.allocateBytes(length);
+      long host = clusters.allocateBytes(guestOffset, length);
       boolean linked = false;
       try {
         clusters.checkWrite(host, length);

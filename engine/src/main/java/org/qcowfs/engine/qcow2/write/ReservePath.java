@@ -77,7 +77,7 @@ final class ReservePath {
       writePath.writeAny(guestOffset, bytes, 0, inside);
       return;
     }
-    long host = externalData ? guestOffset : clusters.allocate(1).hostOffset();
+    long host = externalData ? guestOffset : clusters.allocate(guestOffset, 1).hostOffset();
     boolean linked = false;
     try {
       dataFile.allocate(host, clusters.fillBound(host + clusterSize) - host);

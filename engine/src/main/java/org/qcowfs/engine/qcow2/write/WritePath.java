@@ -184,7 +184,7 @@ final class WritePath {
           && clusters.needsCluster(slice.word((int) (i + wanted * step)))) {
         wanted++;
       }
-      Clusters.Allocation allocation = clusters.allocate(wanted);
+      Clusters.Allocation allocation = clusters.allocate(guestOffset, wanted);
       host = allocation.hostOffset();
       run = allocation.clusters();
       fresh = allocation.fresh();
