@@ -4,6 +4,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +43,7 @@ import org.qcowfs.engine.qcow2.check.Checker;
 public final class Image implements Closeable {
   private static final ThreadLocal<Mapping> SCRATCH = ThreadLocal.withInitial(Mapping::new);
 
-  private final Layer[] chain;
+  private final Chain chain;
   private final boolean owner;
 
   /** The top layer if it may be written to: then reads are announced to it. */
@@ -59,9 +60,6 @@ public final class Image implements Closeable {
   /** Made when a read of a far layer was slow. */
   private volatile @Nullable ReadAhead readAhead;
 
-  /** The lowest layer that is asked: what no layer down to it has reads as zeroes. */
-  private volatile int lowest;
-
   private volatile long allocatedBytes = -1;
 
   /** Counts for the whole disk, of which this view's top layer is number {@code firstLayer}. */
@@ -69,23 +67,22 @@ public final class Image implements Closeable {
 
   private final int firstLayer;
 
-  private Image(Layer[] chain, boolean owner) {
-    this(chain, owner, null, 0);
+  private Image(Layer[] layers, boolean owner) {
+    this(layers, owner, null, 0);
   }
 
-  private Image(Layer[] chain, boolean owner, @Nullable Traffic traffic, int firstLayer) {
-    this.chain = chain;
+  private Image(Layer[] layers, boolean owner, @Nullable Traffic traffic, int firstLayer) {
+    this.chain = new Chain(layers);
     this.owner = owner;
     this.traffic = traffic;
     this.firstLayer = firstLayer;
-    this.lowest = chain.length - 1;
-    this.firstFar = chain[0].file().writable() ? 1 : 0;
-    this.gated = chain[0] instanceof WritableLayer top ? top : null;
+    this.firstFar = layers[0].file().writable() ? 1 : 0;
+    this.gated = layers[0] instanceof WritableLayer top ? top : null;
   }
 
   /** Takes over an opened chain, the top layer first. */
-  static Image over(List<Layer> chain) throws ImageException {
-    Image image = new Image(chain.toArray(Layer[]::new), true);
+  static Image over(List<Layer> opened) throws ImageException {
+    Image image = new Image(opened.toArray(Layer[]::new), true);
     try {
       if (image.gated != null) {
         image.gated.readThrough(image.new Visible());
@@ -112,40 +109,33 @@ public final class Image implements Closeable {
 
     @Override
     public boolean readsAsZero(long guestOffset, long length) {
-      Mapping mapping = SCRATCH.get();
-      for (long done = 0; done < length; done += mapping.length()) {
-        resolve(guestOffset + done, length - done, mapping);
-        if (mapping.kind() != Mapping.Kind.ZERO && mapping.kind() != Mapping.Kind.UNALLOCATED) {
-          return false;
-        }
-      }
-      return true;
+      return chain.readsAsZero(guestOffset, length, SCRATCH.get());
     }
   }
 
   /** The guest disk's size in bytes. */
   public long size() {
-    return chain[0].size();
+    return chain.top().size();
   }
 
   /** Layers in the chain, at least 1. */
   public int depth() {
-    return chain.length;
+    return chain.depth();
   }
 
   /** The path of layer {@code depth}'s image file; 0 is the top. */
   public String path(int depth) {
-    return chain[depth].file().path();
+    return chain.layer(depth).file().path();
   }
 
   /** What {@code info} shows of layer {@code depth}; 0 is the top. */
   public ImageInfo info(int depth) throws ImageException {
-    return chain[depth].info();
+    return chain.layer(depth).info();
   }
 
   /** Whether layer {@code depth} was preallocated, see {@link Preallocated}; 0 is the top. */
   public boolean isPreallocated(int depth) {
-    return chain[depth] instanceof Preallocated layer && layer.isPreallocated();
+    return chain.layer(depth) instanceof Preallocated layer && layer.isPreallocated();
   }
 
   /** What {@code info} shows of the top layer. */
@@ -155,7 +145,7 @@ public final class Image implements Closeable {
 
   /** The top layer's internal snapshots in table order; none for a format without them. */
   public List<SnapshotInfo> snapshots() {
-    return chain[0] instanceof Snapshotted top ? top.snapshots() : List.of();
+    return chain.top() instanceof Snapshotted top ? top.snapshots() : List.of();
   }
 
   /**
@@ -164,7 +154,7 @@ public final class Image implements Closeable {
    * @throws ImageException kind {@code CORRUPT} if the snapshot's L1 table cannot be used
    */
   public Image snapshot(SnapshotInfo snapshot) throws ImageException {
-    Layer[] view = chain.clone();
+    Layer[] view = chain.layers();
     view[0] = snapshotted().snapshot(snapshot);
     return new Image(view, false, traffic, firstLayer);
   }
@@ -180,8 +170,9 @@ public final class Image implements Closeable {
 
   /** The disk as layer {@code depth} and everything below it show it; 0 is the disk itself. */
   public Image layer(int depth) {
-    List<Layer> below = new ArrayList<>(List.of(chain)).subList(depth, chain.length);
-    return new Image(below.toArray(Layer[]::new), false, traffic, firstLayer + depth);
+    Layer[] layers = chain.layers();
+    Layer[] below = Arrays.copyOfRange(layers, depth, layers.length);
+    return new Image(below, false, traffic, firstLayer + depth);
   }
 
   /**
@@ -189,7 +180,7 @@ public final class Image implements Closeable {
    * before other threads have it: reads of a disk that nobody asks about cost nothing more.
    */
   public void count() {
-    traffic = new Traffic(chain.length);
+    traffic = new Traffic(chain.depth());
   }
 
   /** What was done since {@link #count}, which must have been called; writes, since the opening. */
@@ -199,7 +190,7 @@ public final class Image implements Closeable {
       throw new IllegalStateException("not counting");
     }
     List<LayerStatistics> layers = new ArrayList<>();
-    for (int depth = 0; depth < chain.length; depth++) {
+    for (int depth = 0; depth < chain.depth(); depth++) {
       int layer = firstLayer + depth;
       layers.add(new LayerStatistics(path(depth), counted.reads(layer), counted.bytes(layer)));
     }
@@ -207,14 +198,14 @@ public final class Image implements Closeable {
     return new ImageStatistics(
         Math.max(0, counted.lookups() - misses),
         misses,
-        chain[0] instanceof WritableLayer top
+        chain.top() instanceof WritableLayer top
             ? top.writeStatistics()
             : new WriteStatistics(0, 0, 0),
         layers);
   }
 
   private Snapshotted snapshotted() {
-    if (chain[0] instanceof Snapshotted top) {
+    if (chain.top() instanceof Snapshotted top) {
       return top;
     }
     throw new IllegalStateException("no snapshots in this format");
@@ -305,7 +296,7 @@ public final class Image implements Closeable {
    */
   private int readBelow(long guestOffset, DataBuffer dst, int position) throws ImageException {
     Mapping mapping = SCRATCH.get();
-    resolveBelow(guestOffset, mapping.length(), mapping);
+    chain.resolveBelow(guestOffset, mapping.length(), mapping);
     int n = (int) mapping.length();
     readStretch(mapping, guestOffset, dst, position, n);
     return n;
@@ -316,7 +307,7 @@ public final class Image implements Closeable {
     Mapping mapping = SCRATCH.get();
     int done = 0;
     while (done < length) {
-      resolve(guestOffset + done, length - done, mapping);
+      chain.resolve(guestOffset + done, length - done, mapping);
       int n = (int) mapping.length();
       readStretch(mapping, guestOffset + done, dst, position + done, n);
       done += n;
@@ -363,7 +354,7 @@ public final class Image implements Closeable {
     if (mapping.kind() == Mapping.Kind.DATA) {
       readData(mapping, guestOffset, dst, position, length);
     } else {
-      chain[mapping.depth()].readCompressed(mapping, guestOffset, dst, position, length);
+      chain.layer(mapping.depth()).readCompressed(mapping, guestOffset, dst, position, length);
     }
   }
 
@@ -390,30 +381,7 @@ public final class Image implements Closeable {
    *     has it (it reads as zeroes) and then names the last layer asked: the lowest that is as long
    */
   public void resolve(long guestOffset, long length, Mapping out) {
-    chain[0].map(guestOffset, Math.min(length, size() - guestOffset), out);
-    out.setDepth(0);
-    if (out.kind() == Mapping.Kind.UNALLOCATED) {
-      resolveBelow(guestOffset, out.length(), out);
-    }
-  }
-
-  /** As {@link #resolve}, of a range that the top layer has nothing of, as {@code out} says. */
-  private void resolveBelow(long guestOffset, long length, Mapping out) {
-    long limit = length;
-    for (int depth = 1; depth <= lowest; depth++) {
-      Layer layer = chain[depth];
-      if (guestOffset >= layer.size()) {
-        // Past the end of a shorter backing file: zeroes (QEMU: bdrv_co_block_status). The answer
-        // stays that of the layer above, which has nothing there.
-        return;
-      }
-      layer.map(guestOffset, limit, out);
-      out.setDepth(depth);
-      limit = out.length();
-      if (out.kind() != Mapping.Kind.UNALLOCATED) {
-        return;
-      }
-    }
+    chain.resolve(guestOffset, length, out);
   }
 
   /**
@@ -421,21 +389,7 @@ public final class Image implements Closeable {
    * the host offset kept. Exact to the host's own block size.
    */
   public void extent(long guestOffset, long length, Mapping out) throws ImageException {
-    resolve(guestOffset, length, out);
-    if (out.kind() != Mapping.Kind.DATA) {
-      return;
-    }
-    HostFile file = out.dataFile();
-    long host = out.hostOffset();
-    long data = file.nextData(host);
-    if (data == host) {
-      out.limit(Math.max(1, file.nextHole(host) - host));
-    } else if (data != Long.MAX_VALUE || host + out.length() <= file.length()) {
-      int depth = out.depth();
-      out.setZero(file, host, Math.min(out.length(), data - host));
-      out.setDepth(depth);
-    }
-    // Otherwise the range reaches past the end of the file: not a hole, but data that is missing.
+    chain.extent(guestOffset, length, out);
   }
 
   /**
@@ -446,7 +400,7 @@ public final class Image implements Closeable {
    * @return its guest offset, or -1 if only holes follow
    */
   public long nextData(long guestOffset) throws ImageException {
-    long found = next(guestOffset, true);
+    long found = chain.next(guestOffset, true, SCRATCH.get());
     countLookups();
     return found;
   }
@@ -457,52 +411,9 @@ public final class Image implements Closeable {
    * @return its guest offset; the end of the disk counts as one
    */
   public long nextHole(long guestOffset) throws ImageException {
-    long found = next(guestOffset, false);
+    long found = chain.next(guestOffset, false, SCRATCH.get());
     countLookups();
     return found < 0 ? size() : found;
-  }
-
-  private long next(long guestOffset, boolean data) throws ImageException {
-    Mapping mapping = SCRATCH.get();
-    long size = size();
-    for (long at = guestOffset; at < size; at += mapping.length()) {
-      resolve(at, size - at, mapping);
-      if (mapping.kind() != Mapping.Kind.DATA) {
-        if (isData(mapping.kind()) == data) {
-          return at;
-        }
-        continue;
-      }
-      // One question to the host: does what is sought begin here, or how far does the other go?
-      long host = mapping.hostOffset();
-      HostFile file = mapping.dataFile();
-      long found = data ? file.nextData(host) : file.nextHole(host);
-      boolean pastEnd = data ? found == Long.MAX_VALUE : found <= host;
-      if (pastEnd && host + mapping.length() > file.length()) {
-        // What the file should have and does not is data that is missing, not a hole.
-        long present = file.length() - host;
-        if (present <= 0 && data) {
-          return at;
-        }
-        if (present > 0) {
-          mapping.limit(present);
-        } else {
-          continue;
-        }
-      }
-      if (found <= host) {
-        return at;
-      }
-      mapping.limit(found - host);
-    }
-    return -1;
-  }
-
-  private static boolean isData(Mapping.Kind kind) {
-    return switch (kind) {
-      case DATA, COMPRESSED, DAMAGED -> true;
-      case ZERO, UNALLOCATED -> false;
-    };
   }
 
   /**
@@ -533,7 +444,7 @@ public final class Image implements Closeable {
    * @param out receives the document, in ASCII
    */
   public void writeCheck(Appendable out) throws IOException {
-    HostFile file = chain[0].file();
+    HostFile file = chain.top().file();
     String format = info().format();
     CheckResult result =
         file.writable() || !format.equals("qcow2") ? null : Checker.check(file, finding -> {});
@@ -555,7 +466,7 @@ public final class Image implements Closeable {
       throw new ImageException(
           ErrorKind.UNSUPPORTED, path(0), "the image's format keeps no copy of what is below it");
     }
-    CopyOnRead keeper = new CopyOnRead(chain[0], target, new Visible(), log);
+    CopyOnRead keeper = new CopyOnRead(chain.top(), target, new Visible(), log);
     copying = keeper;
     return keeper;
   }
@@ -583,12 +494,12 @@ public final class Image implements Closeable {
    * as zeroes, by the caller's word. Above a backing file it never has less than now.
    */
   public void topHasAll() {
-    lowest = 0;
+    chain.askTopOnly();
   }
 
   /** Whether the disk takes writes. */
   public boolean writable() {
-    return chain[0] instanceof WritableLayer top && top.writable();
+    return chain.top() instanceof WritableLayer top && top.writable();
   }
 
   /**
@@ -632,7 +543,7 @@ public final class Image implements Closeable {
    * no writes.
    */
   public @Nullable Compressing compressing() {
-    return writable() && chain[0] instanceof Compressing top ? top : null;
+    return writable() && chain.top() instanceof Compressing top ? top : null;
   }
 
   /**
@@ -662,7 +573,7 @@ public final class Image implements Closeable {
    */
   public void grow(long newSize) throws ImageException {
     if (top() instanceof Growable growable) {
-      growable.grow(newSize, chain.length > 1 ? chain[1].size() : 0);
+      growable.grow(newSize, chain.depth() > 1 ? chain.layer(1).size() : 0);
     }
   }
 
@@ -680,7 +591,7 @@ public final class Image implements Closeable {
    */
   public HostFile endWrites() throws ImageException {
     top().endWrites();
-    return chain[0].file();
+    return chain.top().file();
   }
 
   /** Reserves host space for a guest range without changing what it reads as. */
@@ -735,7 +646,7 @@ public final class Image implements Closeable {
   }
 
   private WritableLayer top() throws ImageException {
-    if (chain[0] instanceof WritableLayer top && top.writable()) {
+    if (chain.top() instanceof WritableLayer top && top.writable()) {
       return top;
     }
     throw new ImageException(ErrorKind.READ_ONLY, path(0), "Image is opened read-only");
@@ -764,7 +675,7 @@ public final class Image implements Closeable {
       keeper.stop();
     }
     ImageException failure = null;
-    for (Layer layer : chain) {
+    for (Layer layer : chain.layers()) {
       try {
         layer.close();
       } catch (ImageException e) {
