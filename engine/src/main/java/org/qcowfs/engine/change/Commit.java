@@ -1,16 +1,12 @@
 package org.qcowfs.engine.change;
 
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFiles;
-import org.qcowfs.engine.host.Zeroes;
-import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.qcow2.change.Qcow2Empty;
@@ -22,11 +18,6 @@ import org.qcowfs.engine.qcow2.change.Qcow2Empty;
  * is durable below.
  */
 public final class Commit {
-  private static final int PIECE = 1 << 20;
-
-  /** The host is told to begin to write whenever that much lies ready. */
-  private static final long WRITEOUT_BYTES = 8 << 20;
-
   /**
    * What to do.
    *
@@ -39,9 +30,6 @@ public final class Commit {
 
   private final Request request;
   private final Progress progress;
-  private final DataBuffer buffer = DataBuffer.allocate(PIECE);
-  private final long began = System.nanoTime();
-  private long copied;
 
   private Commit(Request request, Progress progress) {
     this.request = request;
@@ -93,7 +81,7 @@ public final class Commit {
     }
     try (Image above = Images.openUpper(top.file.path(), top.reading(), depth, top.files);
         Image base = Images.open(basePath, writing, top.files)) {
-      copy(above, base);
+      new CommitCopy(above, base, request.bytesPerSecond, progress).run();
       base.flush();
     }
   }
@@ -119,55 +107,5 @@ public final class Commit {
               + "'");
     }
     return depth;
-  }
-
-  private void copy(Image above, Image base) throws ImageException {
-    long size = above.size();
-    long total = Math.max(1, size);
-    Mapping mapping = new Mapping();
-    progress.at(0, total);
-    long written = 0;
-    for (long at = 0; at < size; at += mapping.length()) {
-      if (at - written >= WRITEOUT_BYTES) {
-        base.startWriteout(written, at - written);
-        written = at;
-      }
-      above.extent(at, size - at, mapping);
-      switch (mapping.kind()) {
-        case UNALLOCATED -> {
-          if (mapping.depth() < above.depth() - 1) {
-            // Behind the end of a shorter image in between, zeroes hide what the base has.
-            base.zero(at, mapping.length(), true);
-          }
-        }
-        case ZERO -> base.zero(at, mapping.length(), true);
-        case DATA, COMPRESSED -> {
-          mapping.limit(Math.min(mapping.length(), PIECE));
-          int length = (int) mapping.length();
-          above.read(at, buffer, 0, length);
-          if (Zeroes.isZero(buffer, 0, length)) {
-            base.zero(at, length, true);
-          } else {
-            base.write(at, buffer, 0, length);
-          }
-          throttle(length);
-        }
-        case DAMAGED -> throw mapping.damage();
-      }
-      progress.at(at + mapping.length(), total);
-    }
-    progress.at(total, total);
-  }
-
-  /** Waits until what has been copied is no more than the limit allows. */
-  private void throttle(long length) {
-    copied += length;
-    if (request.bytesPerSecond > 0) {
-      double seconds = (double) copied / request.bytesPerSecond;
-      long until = began + (long) (seconds * 1e9);
-      for (long left = until - System.nanoTime(); left > 0; left = until - System.nanoTime()) {
-        LockSupport.parkNanos(left);
-      }
-    }
   }
 }

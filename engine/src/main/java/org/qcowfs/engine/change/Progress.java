@@ -1,6 +1,6 @@
 package org.qcowfs.engine.change;
 
-/** Is told how far a long change has come; called from the thread that does it. */
+/** Is told how far a long change has come; called from the threads that do it, one at a time. */
 @FunctionalInterface
 public interface Progress {
   /** Tells nobody. */

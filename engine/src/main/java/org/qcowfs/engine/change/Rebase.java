@@ -8,10 +8,7 @@ import org.qcowfs.engine.chain.BackingPath;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFiles;
-import org.qcowfs.engine.host.Zeroes;
-import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.change.Qcow2Backing;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
@@ -23,11 +20,6 @@ import org.qcowfs.engine.qcow2.format.FormatLimits;
  * old bytes are written into the overlay first. At every instant the overlay shows the same disk.
  */
 public final class Rebase {
-  private static final int PIECE = 1 << 20;
-
-  /** What is compared and written at once: no cluster or subcluster is larger than needed. */
-  private static final int GRAIN = 4096;
-
   /**
    * What to do.
    *
@@ -38,10 +30,6 @@ public final class Rebase {
   public record Request(String backing, @Nullable String format, boolean unsafe) {}
 
   private final Progress progress;
-  private final DataBuffer before = DataBuffer.allocate(PIECE);
-  private final DataBuffer after = DataBuffer.allocate(PIECE);
-
-  private long clusterSize = 1;
 
   private Rebase(Progress progress) {
     this.progress = progress;
@@ -98,10 +86,9 @@ public final class Rebase {
       throws ImageException {
     try (Image overlay = Images.open(path, options.withWritable(true), files)) {
       requireBacking(overlay.info().format(), path, request);
-      clusterSize = overlay.info().clusterSize();
       int common = request.backing.isEmpty() ? -1 : Chains.find(overlay, request.backing);
       try (Image next = openNew(path, options, request, files)) {
-        copy(overlay, next, common < 0 ? Integer.MAX_VALUE : common);
+        new RebaseCopy(overlay, next, common < 0 ? Integer.MAX_VALUE : common, progress).run();
       }
       // The same open file: nobody can come between.
       Qcow2Backing.set(overlay.endWrites(), request.backing, request.format);
@@ -124,129 +111,6 @@ public final class Rebase {
           "Could not open new backing file '" + Escape.text(request.backing) + "': " + e.detail(),
           e.errno(),
           e);
-    }
-  }
-
-  /**
-   * Writes into the overlay what the new backing file does not have.
-   *
-   * @param common the depth from which on the old chain is the new one
-   */
-  private void copy(Image overlay, @Nullable Image next, int common) throws ImageException {
-    long size = overlay.size();
-    long total = Math.max(1, size);
-    Mapping mapping = new Mapping();
-    progress.at(0, total);
-    for (long at = 0; at < size; at += mapping.length()) {
-      overlay.extent(at, size - at, mapping);
-      boolean empty = mapping.kind() == Mapping.Kind.UNALLOCATED;
-      boolean own = mapping.depth() == 0 && !empty;
-      if (!own && (empty || mapping.depth() < common)) {
-        boolean zero = empty || mapping.kind() == Mapping.Kind.ZERO;
-        mapping.limit(compare(overlay, next, at, mapping.length(), zero));
-      }
-      progress.at(at + mapping.length(), total);
-    }
-    progress.at(total, total);
-  }
-
-  /**
-   * Compares a range that the overlay itself does not have, and writes what differs.
-   *
-   * @param zero whether it reads as zeroes
-   * @return bytes done
-   */
-  private long compare(Image overlay, @Nullable Image next, long at, long length, boolean zero)
-      throws ImageException {
-    long inNext = next == null ? 0 : Math.max(0, Math.min(length, next.size() - at));
-    if (zero) {
-      if (inNext == 0) {
-        return length;
-      }
-      Mapping there = new Mapping();
-      next(next).extent(at, inNext, there);
-      // In whole clusters of the overlay, which then need no data.
-      long end = at + there.length();
-      if (there.kind() == Mapping.Kind.ZERO || there.kind() == Mapping.Kind.UNALLOCATED) {
-        long skipTo = end == at + inNext ? end : end / clusterSize * clusterSize;
-        if (skipTo > at) {
-          return skipTo - at;
-        }
-      }
-      length = Math.min(length, (end + clusterSize - 1) / clusterSize * clusterSize - at);
-      long most = clusterSize > PIECE ? PIECE : PIECE - at % clusterSize;
-      return hide(overlay, next(next), at, (int) Math.min(length, most));
-    }
-    int piece = (int) Math.min(length, PIECE);
-    overlay.read(at, before, 0, piece);
-    int present = (int) Math.min(piece, inNext);
-    if (present > 0) {
-      next(next).read(at, after, 0, present);
-    }
-    after.zero(present, piece - present);
-    write(overlay, at, piece);
-    return piece;
-  }
-
-  /**
-   * Hides what the new backing file has where the disk reads as zeroes: by whole clusters, which
-   * needs no data.
-   *
-   * @return bytes done
-   */
-  private int hide(Image overlay, Image next, long at, int length) throws ImageException {
-    int present = (int) Math.min(length, next.size() - at);
-    next.read(at, after, 0, present);
-    after.zero(present, length - present);
-    for (int from = 0; from < length; ) {
-      int unit = (int) Math.min(length - from, clusterSize - (at + from) % clusterSize);
-      if (Zeroes.isZero(after, from, unit)) {
-        from += unit;
-        continue;
-      }
-      int to = from + unit;
-      while (to < length) {
-        int more = (int) Math.min(length - to, clusterSize);
-        if (Zeroes.isZero(after, to, more)) {
-          break;
-        }
-        to += more;
-      }
-      overlay.zeroHere(at + from, to - from);
-      from = to;
-    }
-    return length;
-  }
-
-  private static Image next(@Nullable Image next) {
-    if (next == null) {
-      throw new IllegalStateException("no new backing file");
-    }
-    return next;
-  }
-
-  private boolean same(int position, int length) {
-    return before.bytes().slice(position, length).equals(after.bytes().slice(position, length));
-  }
-
-  /** Writes the stretches of {@code before} that differ from {@code after}. */
-  private void write(Image overlay, long at, int length) throws ImageException {
-    for (int from = 0; from < length; ) {
-      int grain = Math.min(GRAIN, length - from);
-      if (same(from, grain)) {
-        from += grain;
-        continue;
-      }
-      int to = from + grain;
-      while (to < length) {
-        int more = Math.min(GRAIN, length - to);
-        if (same(to, more)) {
-          break;
-        }
-        to += more;
-      }
-      overlay.write(at + from, before, from, to - from);
-      from = to;
     }
   }
 }

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.host.DataBuffer;
@@ -15,18 +15,19 @@ import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
 
 class RebaseTest {
-  private static final int CLUSTER = 1 << 16;
-  private static final int SIZE = 16 * CLUSTER;
-
   @TempDir Path folder;
+
+  private CreateOptions options = CreateOptions.ofSize(0);
 
   /** What reads as zeroes over the old backing file takes no data clusters over the new one. */
   @ParameterizedTest
-  @ValueSource(booleans = {true, false})
-  void zeroesAreHiddenByZeroClusters(boolean hasOld) throws Exception {
+  @CsvSource({"16,true", "16,false", "9,true", "21,true", "21,false"})
+  void zeroesAreHiddenByZeroClusters(int clusterBits, boolean hasOld) throws Exception {
+    int cluster = 1 << clusterBits;
+    int size = 16 * cluster;
+    options = CreateOptions.ofSize(size).withClusterSize(cluster);
     image("old", 0, 0);
-    image("new", 3 * CLUSTER + 512, 2 * CLUSTER);
-    CreateOptions options = CreateOptions.ofSize(SIZE);
+    image("new", 3 * cluster + cluster / 4, 2 * cluster);
     Images.create(path("overlay"), hasOld ? options.withBacking(path("old"), "qcow2") : options);
 
     Rebase.run(
@@ -37,23 +38,23 @@ class RebaseTest {
 
     try (Image image = Images.open(path("overlay"), OpenOptions.readOnly().withFormat("qcow2"))) {
       assertThat(image.depth()).isEqualTo(2);
-      DataBuffer disk = DataBuffer.allocate(SIZE);
-      image.read(0, disk, 0, SIZE);
-      assertThat(Zeroes.isZero(disk, 0, SIZE)).isTrue();
+      DataBuffer disk = DataBuffer.allocate(size);
+      image.read(0, disk, 0, size);
+      assertThat(Zeroes.isZero(disk, 0, size)).isTrue();
       Mapping mapping = new Mapping();
-      image.resolve(3 * CLUSTER, SIZE, mapping);
+      image.resolve(3 * cluster, size, mapping);
       assertThat(mapping.kind()).isEqualTo(Mapping.Kind.ZERO);
       assertThat(mapping.hasHostOffset()).isFalse();
       assertThat(mapping.depth()).isZero();
-      assertThat(mapping.length()).isEqualTo(3L * CLUSTER);
-      image.resolve(0, SIZE, mapping);
+      assertThat(mapping.length()).isEqualTo(3L * cluster);
+      image.resolve(0, size, mapping);
       assertThat(mapping.kind()).isEqualTo(Mapping.Kind.UNALLOCATED);
     }
   }
 
   private void image(String name, int from, int length) throws Exception {
-    Images.create(path(name), CreateOptions.ofSize(SIZE));
-    DataBuffer bytes = DataBuffer.allocate(SIZE);
+    Images.create(path(name), options);
+    DataBuffer bytes = DataBuffer.allocate(Math.max(1, length));
     for (int i = 0; i < length; i++) {
       bytes.bytes().put(i, (byte) 5);
     }

@@ -1,0 +1,101 @@
+package org.qcowfs.engine.change;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.qcowfs.engine.error.ImageException;
+
+/**
+ * A few threads that share one walk over a disk: while one reads, another writes. A short walk ends
+ * before they are asked, in the calling thread.
+ */
+final class Crew {
+  /** One thread's part in the work, with its buffers. */
+  interface Hand {
+    /** Takes the next piece of the walk and does it; false if there is none left. */
+    boolean step() throws ImageException;
+  }
+
+  /** Pieces that are done before other threads are asked to help. */
+  private static final int ALONE = 16;
+
+  private static final int MOST_THREADS = 4;
+
+  private volatile @Nullable Throwable failure;
+
+  private Crew() {}
+
+  /**
+   * Does the whole walk. After a failure no piece is begun; those that were are finished.
+   *
+   * @param hands makes the hand of one thread; called in the calling thread
+   * @throws ImageException the first failure of a piece
+   */
+  static void work(Supplier<? extends Hand> hands) throws ImageException {
+    Crew crew = new Crew();
+    Hand own = hands.get();
+    for (int i = 0; i < ALONE; i++) {
+      if (!own.step()) {
+        return;
+      }
+    }
+    List<Thread> helpers = new ArrayList<>();
+    int count = Math.min(MOST_THREADS, Runtime.getRuntime().availableProcessors()) - 1;
+    for (int i = 0; i < count; i++) {
+      Hand hand = hands.get();
+      Thread thread = new Thread(() -> crew.run(hand), "change-" + i);
+      helpers.add(thread);
+      thread.start();
+    }
+    crew.run(own);
+    join(helpers);
+    crew.rethrow();
+  }
+
+  private void run(Hand hand) {
+    try {
+      while (failure == null && hand.step()) {
+        // the work is in the step
+      }
+    } catch (Throwable e) {
+      fail(e);
+    }
+  }
+
+  private synchronized void fail(Throwable e) {
+    if (failure == null) {
+      failure = e;
+    }
+  }
+
+  /** Waits for all, come what may: the images are closed next. */
+  private static void join(List<Thread> helpers) {
+    boolean interrupted = false;
+    for (Thread thread : helpers) {
+      while (thread.isAlive()) {
+        try {
+          thread.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void rethrow() throws ImageException {
+    Throwable first = failure;
+    if (first instanceof ImageException e) {
+      throw e;
+    }
+    if (first instanceof RuntimeException e) {
+      throw e;
+    }
+    if (first instanceof Error e) {
+      throw e;
+    }
+  }
+}
