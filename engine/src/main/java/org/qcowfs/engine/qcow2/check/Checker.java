@@ -319,7 +319,7 @@ public final class Checker {
     highest = comparison.highest();
     unusable |= comparison.unusable();
     if (comparison.flagsWrong() || tables.flagsUnknown() || externalData) {
-      tables.reportFlags(active, stored);
+      tables.reportFlags(active, stored::get, report);
     }
   }
 
@@ -351,6 +351,23 @@ public final class Checker {
           "l1_size=0x%x: L1 table is too large; snapshot table entry corrupted", entry.l1Entries());
     }
     return null;
+  }
+
+  /** Reports to {@code to} once more where recorded refcounts differ from the uses. */
+  void compareAgain(StoredRefcounts stored, Consumer<Finding> to) {
+    new RefcountComparison(file, geometry, expected, stored, new Report(to)).run();
+  }
+
+  /** Reports to {@code to} the COPIED flags that contradict these refcounts. */
+  void reportFlags(TableWalk.Refcounts refcounts, Consumer<Finding> to) throws ImageException {
+    if (!flagsKnown() || expected.flagsWrong()) {
+      tables.reportFlags(active, refcounts, new Report(to));
+    }
+  }
+
+  /** A checker for the same file and header. */
+  Checker again(Consumer<Finding> findings) throws ImageException {
+    return open(file.file(), header, false, findings);
   }
 
   /** Reads an L1 table; what is past the end of the file is left out, being 0. */

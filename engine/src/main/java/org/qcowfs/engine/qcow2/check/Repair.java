@@ -37,13 +37,15 @@ public final class Repair {
    * @param after what is still there; the same object if nothing was changed
    * @param refusal why nothing, or less than could be, was changed; or null
    * @param actions what was done, or would be, one line each
+   * @param corruptionsFixed corruptions that are gone, without flags that only a wrong refcount
+   *     made wrong
    */
   public record Outcome(
-      CheckResult before, CheckResult after, @Nullable String refusal, List<String> actions) {
-    /** Corruptions that are gone. */
-    public long corruptionsFixed() {
-      return Math.max(0, before.corruptions() - after.corruptions());
-    }
+      CheckResult before,
+      CheckResult after,
+      @Nullable String refusal,
+      List<String> actions,
+      long corruptionsFixed) {
 
     /** Leaks that are gone. */
     public long leaksFixed() {
@@ -51,11 +53,11 @@ public final class Repair {
     }
 
     private static Outcome refused(CheckResult before, String why) {
-      return new Outcome(before, before, why, List.of());
+      return new Outcome(before, before, why, List.of(), 0);
     }
 
     private static Outcome nothing(CheckResult before) {
-      return new Outcome(before, before, null, List.of());
+      return new Outcome(before, before, null, List.of(), 0);
     }
   }
 
@@ -68,6 +70,9 @@ public final class Repair {
   private final List<String> actions = new ArrayList<>();
   private long firstBeyondEnd = Long.MAX_VALUE;
   private boolean leaksInUse;
+  private long flagsFound;
+  private long flagsMended;
+  private boolean told;
 
   private Repair(HostFile file, RepairPlan plan, Consumer<Finding> findings) {
     this.file = file;
@@ -90,7 +95,31 @@ public final class Repair {
    */
   public static Outcome run(HostFile file, RepairPlan plan, Consumer<Finding> findings)
       throws ImageException {
-    return new Repair(file, plan, findings).run();
+    Repair repair = new Repair(file, plan, findings);
+    Outcome outcome = repair.run();
+    repair.tellFlags(outcome);
+    return outcome;
+  }
+
+  /** Tells the flags that were held back, if they are as they were. */
+  private void tellFlags(Outcome outcome) throws ImageException {
+    if (flagsFound > 0 && !told && outcome.before() == outcome.after()) {
+      Checker checker =
+          Checker.open(
+              file,
+              finding -> {
+                if (finding.kind() == Kind.COPIED_FLAG) {
+                  findings.accept(finding);
+                }
+              });
+      checker.run();
+    }
+  }
+
+  /** Says what is about to be mended. */
+  private void tell(RepairWords words, CheckResult before, boolean flags) throws ImageException {
+    flagsMended = words.tell(before.refcountsUnusable() && refcountsWrong(), flags);
+    told = true;
   }
 
   /**
@@ -153,7 +182,10 @@ public final class Repair {
     }
     actions.addAll(rebuild.actions());
     if (plan.dryRun()) {
-      return new Outcome(before, before, null, actions);
+      return new Outcome(before, before, null, actions, 0);
+    }
+    if (refcountsWrong() || flagsFound > 0 || has(Kind.REFCOUNT_TOO_HIGH)) {
+      tell(RepairWords.of(checker, findings), before, true);
     }
     Rebuilt rebuilt = new Rebuilt(rebuild, before);
     plan.run(file, List.of(header()), rebuild.written(), rebuilt);
@@ -161,7 +193,7 @@ public final class Repair {
     return after == null
         ? Outcome.refused(
             before, "what was made was no better than what is there; nothing was changed")
-        : new Outcome(before, after, null, actions);
+        : new Outcome(before, after, null, actions, fixed(before, after));
   }
 
   /** Writes what is planned, and has it checked before the header names it. */
@@ -223,9 +255,10 @@ public final class Repair {
             "set %d leaked clusters free in %d refcount blocks",
             before.leaks(), ranges.size() - 1));
     if (plan.dryRun()) {
-      return new Outcome(before, before, null, actions);
+      return new Outcome(before, before, null, actions, 0);
     }
     CheckResult[] after = {before};
+    tell(new RepairWords(checker, findings), before, false);
     plan.run(
         file,
         ranges,
@@ -240,7 +273,7 @@ public final class Repair {
             HeaderSwitch.write(file, checker.header(), true);
           }
         });
-    return new Outcome(before, after[0], null, actions);
+    return new Outcome(before, after[0], null, actions, fixed(before, after[0]));
   }
 
   /**
@@ -267,7 +300,7 @@ public final class Repair {
           new UndoFile.Append(0, 0),
           () -> HeaderSwitch.write(file, header, clean));
     }
-    return new Outcome(now, now, null, actions);
+    return new Outcome(now, now, null, actions, 0);
   }
 
   private UndoFile.Range header() throws ImageException {
@@ -280,9 +313,19 @@ public final class Repair {
 
   // ------------------------------------------------------------------------------------- findings
 
+  /** A wrong flag is told when it is known whether it is mended. */
   private void take(Finding finding) {
-    findings.accept(finding);
+    if (finding.kind() == Kind.COPIED_FLAG) {
+      flagsFound += finding.times();
+    } else {
+      findings.accept(finding);
+    }
     note(finding);
+  }
+
+  /** Corruptions that are gone; a flag that a wrong refcount made wrong is none. */
+  private long fixed(CheckResult before, CheckResult after) {
+    return Math.max(0, before.corruptions() - flagsFound + flagsMended - after.corruptions());
   }
 
   private void note(Finding finding) {

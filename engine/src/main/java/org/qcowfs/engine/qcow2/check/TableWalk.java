@@ -488,8 +488,15 @@ final class TableWalk {
 
   // ------------------------------------------------------------------------------------- COPIED
 
-  /** Names the entries of the active tables whose COPIED flag contradicts the stored refcounts. */
-  void reportFlags(long[] l1, StoredRefcounts stored) throws ImageException {
+  /** The refcounts that COPIED flags are held against. */
+  @FunctionalInterface
+  interface Refcounts {
+    /** The refcount of a host cluster; null if it is not known. */
+    @Nullable Long get(long cluster);
+  }
+
+  /** Names the entries of the active tables whose COPIED flag contradicts the refcounts. */
+  void reportFlags(long[] l1, Refcounts stored, Report to) throws ImageException {
     uses.restart();
     for (int i = 0; i < l1.length; i++) {
       long entry = l1[i];
@@ -503,7 +510,7 @@ final class TableWalk {
       }
       long guest = (long) i << geometry.l1Shift();
       if (refcount == 1 != entry < 0) {
-        report.add(
+        to.add(
             new Finding(
                 Kind.COPIED_FLAG,
                 L1,
@@ -518,12 +525,12 @@ final class TableWalk {
       }
       if (l2 < file.length() && uses.first(l2)) {
         file.read(l2, table, table.capacity());
-        reportL2Flags(guest, uses.active(l2), stored);
+        reportL2Flags(guest, uses.active(l2), stored, to);
       }
     }
   }
 
-  private void reportL2Flags(long guestBase, long times, StoredRefcounts stored) {
+  private void reportL2Flags(long guestBase, long times, Refcounts stored, Report to) {
     ByteBuffer words = table.bytes();
     int step = geometry.extendedL2() ? 16 : 8;
     for (int at = 0; at < table.capacity(); at += step) {
@@ -537,7 +544,7 @@ final class TableWalk {
       Long refcount =
           externalData ? Long.valueOf(1) : stored.get(offset >>> geometry.clusterBits());
       if (refcount != null && refcount == 1 != entry < 0) {
-        report.add(
+        to.add(
             new Finding(
                 Kind.COPIED_FLAG,
                 L2,

@@ -231,6 +231,9 @@ public final class HeaderValidator {
     }
     Geometry geometry = Geometry.of(header);
     long needed = geometry.l1EntriesFor(header.size());
+    if (needed > Integer.MAX_VALUE) {
+      throw corrupt("Image is too big");
+    }
     if (entries < needed) {
       throw corrupt(
           "L1 table is too small (header, l1_size at 0x24 is "
