@@ -243,9 +243,7 @@ public final class ConvertCommand implements Command {
   private static long rate(@Nullable String text) throws CommandException {
     long bytes = text == null ? 0 : ByteSize.parse(text);
     if (bytes < 0) {
-      throw new CommandException(
-          "Invalid rate limit specified. You may use k, M, G, T, P or E suffixes for kilobytes,"
-              + " megabytes, gigabytes, terabytes, petabytes and exabytes.");
+      throw ByteSize.invalid("rate limit");
     }
     return bytes;
   }

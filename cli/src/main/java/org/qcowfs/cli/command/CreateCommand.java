@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.option.ByteSize;
+import org.qcowfs.cli.option.ImageSource;
 import org.qcowfs.cli.option.KeyValues;
 import org.qcowfs.cli.option.NewImage;
 import org.qcowfs.cli.option.Options;
@@ -75,7 +76,7 @@ public final class CreateCommand implements Command {
       console.out().append(image.announcement(size)).append('\n');
       console.out().flush();
     }
-    image.create(size);
+    image.at(ImageSource.plainPath(path)).create(size);
     return 0;
   }
 
@@ -106,9 +107,7 @@ public final class CreateCommand implements Command {
           "Invalid image size specified. Must be between 0 and 9223372036854775807.");
     }
     if (size == ByteSize.NOT_A_SIZE) {
-      throw new CommandException(
-          "Invalid image size specified. You may use k, M, G, T, P or E suffixes for kilobytes,"
-              + " megabytes, gigabytes, terabytes, petabytes and exabytes.");
+      throw ByteSize.invalid("image size");
     }
     return size;
   }

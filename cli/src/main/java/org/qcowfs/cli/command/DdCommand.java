@@ -96,11 +96,7 @@ public final class DdCommand implements Command {
       throws CommandException {
     long value = ByteSize.parse("" + text);
     if (value == ByteSize.NOT_A_SIZE) {
-      throw new CommandException(
-          "Invalid "
-              + name
-              + " specified. You may use k, M, G, T, P or E suffixes for kilobytes, megabytes,"
-              + " gigabytes, terabytes, petabytes and exabytes.");
+      throw ByteSize.invalid(name);
     }
     if (value < least || value > most) {
       throw new CommandException(

@@ -78,11 +78,7 @@ public final class MapCommand implements Command {
           "Invalid " + what + " specified. Must be between 0 and 9223372036854775807.");
     }
     if (bytes == ByteSize.NOT_A_SIZE) {
-      throw new CommandException(
-          "Invalid "
-              + what
-              + " specified. You may use k, M, G, T, P or E suffixes for kilobytes, megabytes,"
-              + " gigabytes, terabytes, petabytes and exabytes.");
+      throw ByteSize.invalid(what);
     }
     return bytes;
   }

@@ -3,6 +3,8 @@ package org.qcowfs.cli.option;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
+import org.qcowfs.cli.program.CommandException;
+import org.qcowfs.cli.program.ProgramName;
 
 /** Sizes as QEMU reads them: bytes, or with a suffix of 1024 each, fractions too. */
 public final class ByteSize {
@@ -32,16 +34,33 @@ public final class ByteSize {
       int last = text.length() - 1;
       int power = SUFFIXES.indexOf(Character.toUpperCase(text.charAt(last)));
       String digits = power < 0 ? text : text.substring(0, last);
-      boolean fraction = digits.indexOf('.') >= 0;
-      if (!isNumber(digits) || fraction && power <= 0) {
+      if (!isNumber(digits)) {
         return NOT_A_SIZE;
       }
+      BigDecimal number = new BigDecimal(digits);
+      if (power <= 0 && number.stripTrailingZeros().scale() > 0) {
+        return NOT_A_SIZE; // a fraction of a byte
+      }
       BigDecimal unit = BigDecimal.valueOf(1L << 10 * Math.max(power, 0));
-      BigDecimal bytes = new BigDecimal(digits).multiply(unit).setScale(0, RoundingMode.DOWN);
+      BigDecimal bytes = number.multiply(unit).setScale(0, RoundingMode.DOWN);
       return bytes.toBigInteger().bitLength() > 63 ? TOO_LARGE : bytes.longValueExact();
     } catch (NumberFormatException e) {
       return NOT_A_SIZE;
     }
+  }
+
+  /**
+   * qemu-img's words, in two lines, about an argument that is no size.
+   *
+   * @param what as in {@code rate limit}
+   */
+  public static CommandException invalid(String what) {
+    return new CommandException(
+        "Invalid "
+            + what
+            + " specified. You may use k, M, G, T, P or E suffixes for\n"
+            + ProgramName.VALUE
+            + ": kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
   }
 
   private static long hex(String digits) {

@@ -1,47 +1,123 @@
 package org.qcowfs.cli.option;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.error.Escape;
 
-/** {@code --image-opts} as far as it names a file: {@code key=value,...}, a comma doubled. */
+/**
+ * The ways to name an image on the command line other than by its path, as far as they name a file:
+ * {@code --image-opts key=value,...} (a comma doubled), {@code json:{...}} and {@code file:PATH}.
+ *
+ * <p>Only what a user types comes here. The same words in an image's header are refused: see {@code
+ * BackingPath}.
+ */
 final class ImageOptions {
+  private static final String JSON = "json:";
+  private static final String FILE = "file:";
+
   private ImageOptions() {}
 
+  /** The file that an operand without {@code --image-opts} names. */
+  static ImageSource operand(String text, @Nullable String format, boolean forceShare)
+      throws CommandException {
+    if (text.startsWith(JSON)) {
+      try {
+        ImageSource source = of(JsonOptions.flat(text.substring(JSON.length())), forceShare);
+        if (format != null && source.format() != null && !format.equals(source.format())) {
+          throw new CommandException("Driver specified twice");
+        }
+        return format == null
+            ? source
+            : new ImageSource(source.path(), format, source.forceShare());
+      } catch (CommandException e) {
+        throw couldNotOpen(text, e);
+      }
+    }
+    return new ImageSource(plainPath(text), format, forceShare);
+  }
+
+  /** A path without {@code file:}; what would then look like a protocol is told apart by a dot. */
+  static String plainPath(String text) {
+    if (!text.startsWith(FILE)) {
+      return text;
+    }
+    String path = text.substring(FILE.length());
+    int colon = path.indexOf(':');
+    int slash = path.indexOf('/');
+    return colon >= 0 && (slash < 0 || colon < slash) ? "./" + path : path;
+  }
+
+  /** The file that an operand of {@code --image-opts} names. */
   static ImageSource parse(String text, boolean forceShare) throws CommandException {
+    Map<String, String> options = new LinkedHashMap<>();
+    int at = 0;
+    try {
+      while (at < text.length()) {
+        StringBuilder pair = new StringBuilder();
+        at = pair(text, at, pair);
+        int equals = pair.indexOf("=");
+        if (equals < 0) {
+          String name = Escape.text(pair.toString());
+          throw new CommandException(
+              "Cannot find device='" + name + "' nor node-name='" + name + "'");
+        }
+        options.put(pair.substring(0, equals), pair.substring(equals + 1));
+      }
+      return of(options, forceShare);
+    } catch (CommandException e) {
+      throw couldNotOpen(text, e);
+    }
+  }
+
+  private static CommandException couldNotOpen(String text, CommandException e) {
+    return new CommandException("Could not open '" + Escape.text(text) + "': " + e.getMessage(), e);
+  }
+
+  private static ImageSource of(Map<String, String> options, boolean forceShare)
+      throws CommandException {
     String driver = null;
     String path = null;
     boolean share = forceShare;
-    int at = 0;
-    while (at < text.length()) {
-      StringBuilder pair = new StringBuilder();
-      at = pair(text, at, pair);
-      int equals = pair.indexOf("=");
-      if (equals < 0) {
-        throw new CommandException("Expected '=' after parameter '" + Escape.text(pair + "'"));
-      }
-      String value = pair.substring(equals + 1);
-      switch (pair.substring(0, equals)) {
+    for (Map.Entry<String, String> option : options.entrySet()) {
+      String value = option.getValue();
+      switch (option.getKey()) {
         case "driver" -> driver = value;
         case "file.driver" -> expectFile(value);
         case "filename", "file.filename", "file.file.filename" -> path = value;
-        case "read-only", "file.read-only", "file.locking", "auto-read-only", "cache.direct" -> {}
         // They tune what QEMU does at run time, and change no answer.
-        case "cache-size",
+        case "read-only",
+            "auto-read-only",
+            "node-name",
+            "discard",
+            "detect-zeroes",
+            "cache.direct",
+            "cache.no-flush",
+            "file.read-only",
+            "file.auto-read-only",
+            "file.node-name",
+            "file.locking",
+            "file.aio",
+            "file.discard",
+            "file.cache.direct",
+            "file.cache.no-flush",
+            "cache-size",
             "l2-cache-size",
             "l2-cache-entry-size",
             "refcount-cache-size",
             "cache-clean-interval",
             "lazy-refcounts",
             "overlap-check" -> {}
-        case "force-share" -> share |= value.equals("on");
+        case "force-share", "file.force-share" ->
+            share |= value.equals("on") || value.equals("true");
         default ->
             throw new CommandException(
-                "Option '" + Escape.text(pair.substring(0, equals)) + "' is not supported");
+                "Option '" + Escape.text(option.getKey()) + "' is not supported");
       }
     }
     if (path == null) {
-      throw new CommandException("The image options name no file: file.filename is missing");
+      throw new CommandException("A block device must be specified for \"file\"");
     }
     return new ImageSource(path, format(driver), share);
   }

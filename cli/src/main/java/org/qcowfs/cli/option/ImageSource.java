@@ -73,7 +73,7 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
     }
     boolean share = Options.has(line, "--force-share");
     if (!Options.has(line, "--image-opts")) {
-      return new ImageSource(operand, format, share);
+      return ImageOptions.operand(operand, format, share);
     }
     if (format != null) {
       throw new CommandException("--image-opts and --format are mutually exclusive");
@@ -102,8 +102,16 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
     }
   }
 
+  /** The path that an operand names: without {@code file:} before it. */
+  public static String plainPath(String operand) {
+    return ImageOptions.plainPath(operand);
+  }
+
   /** {@code Could not open 'FILE': reason}, naming the file at fault where it is another. */
   public static CommandException couldNotOpen(String path, ImageException e) {
+    if (e.detail().endsWith("creates an infinite loop.")) {
+      return new CommandException(e.detail(), e);
+    }
     String reason = e.file().equals(path) ? e.detail() : String.valueOf(e.getMessage());
     String prefix = "Could not open '" + Escape.text(path) + "': ";
     return new CommandException(reason.startsWith(prefix) ? reason : prefix + reason, e);

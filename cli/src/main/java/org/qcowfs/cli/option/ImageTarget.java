@@ -64,13 +64,12 @@ public record ImageTarget(String path, @Nullable String format) {
       }
     }
     String format = Options.text(line, "--format");
-    if (!Options.has(line, "--image-opts")) {
-      return new ImageTarget(operand, format);
-    }
-    if (format != null) {
+    boolean list = Options.has(line, "--image-opts");
+    if (list && format != null) {
       throw new CommandException("--image-opts and --format are mutually exclusive");
     }
-    ImageSource source = ImageOptions.parse(operand, false);
+    ImageSource source =
+        list ? ImageOptions.parse(operand, false) : ImageOptions.operand(operand, format, false);
     return new ImageTarget(source.path(), source.format());
   }
 

@@ -38,15 +38,45 @@ class ImageSourceTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "driver=qcow2|The image options name no file: file.filename is missing",
-        "a|Expected '=' after parameter 'a'",
+        "driver=qcow2|A block device must be specified for \"file\"",
+        "a|Cannot find device='a' nor node-name='a'",
         "file.driver=nbd,file.host=x|Driver 'nbd' is not supported",
         "driver=qcow2,backing.driver=raw|Option 'backing.driver' is not supported"
       })
   void otherOptionsAreRefused(String options, String message) {
     assertThatThrownBy(() -> parse("--image-opts", options))
         .isInstanceOf(CommandException.class)
-        .hasMessage(message);
+        .hasMessage("Could not open '" + options + "': " + message);
+  }
+
+  @Test
+  void jsonNamesTheFile() throws Exception {
+    assertThat(
+            parse(
+                "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"a/b\"}}"))
+        .isEqualTo(new ImageSource("a/b", "qcow2", false));
+    assertThat(parse("json:{'file.filename':'a', 'force-share': true}"))
+        .isEqualTo(new ImageSource("a", null, true));
+    assertThat(parse("-f", "raw", "json:{'file':{'filename':'a'}}"))
+        .isEqualTo(new ImageSource("a", "raw", false));
+    assertThat(parse("file:a:b")).isEqualTo(new ImageSource("./a:b", null, false));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '~',
+      value = {
+        "json:{|Could not parse the JSON options",
+        "json:[]|Invalid JSON object given",
+        "json:{\"driver\":\"qcow2\"}|A block device must be specified for \"file\"",
+        "json:{'driver':'raw','file':{'driver':'nbd','path':'x'}}|Driver 'nbd' is not supported",
+        "json:{'driver':'raw','file':'node0'}|Option 'file' is not supported",
+      })
+  void otherJsonIsRefused(String operand, String message) {
+    assertThatThrownBy(() -> parse(operand))
+        .isInstanceOf(CommandException.class)
+        .hasMessage("Could not open '" + operand + "': " + message);
   }
 
   @Test

@@ -23,6 +23,9 @@ public final class ChainOpener {
   /** Deeper chains are refused. */
   static final int MAX_DEPTH = 256;
 
+  /** How QEMU's message ends that names a file of the chain for the second time. */
+  private static final String LOOP = "' creates an infinite loop.";
+
   private final OpenOptions options;
   private final HostFiles files;
   private final MetadataCache cache;
@@ -81,6 +84,9 @@ public final class ChainOpener {
       try {
         layer = openLayer(backing, backingFormat(next, backing), below);
       } catch (ImageException e) {
+        if (e.detail().endsWith(LOOP)) {
+          throw e;
+        }
         throw new ImageException(
             e.kind(), e.file(), "Could not open backing file: " + e.detail(), e.errno(), e);
       }
@@ -160,13 +166,7 @@ public final class ChainOpener {
     HostFile file = files.open(path, writable);
     try {
       if (!opened.add(files.identity(file))) {
-        throw new ImageException(
-            ErrorKind.REFUSED,
-            path,
-            role
-                + " '"
-                + Escape.text(path)
-                + "' creates an infinite loop: the file is already open in this chain");
+        throw new ImageException(ErrorKind.REFUSED, path, role + " '" + Escape.text(path) + LOOP);
       }
       files.lock(file, options.forceShare(), options.warnings());
       return file;

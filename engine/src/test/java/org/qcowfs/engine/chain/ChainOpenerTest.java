@@ -78,13 +78,7 @@ final class ChainOpenerTest {
   @Test
   void aFileThatBacksItselfIsRefused() throws IOException {
     Path top = overlay("top", "top", "qcow2");
-    refuses(
-        top,
-        ErrorKind.REFUSED,
-        top
-            + ": Could not open backing file: Backing file '"
-            + top
-            + "' creates an infinite loop: the file is already open in this chain");
+    refuses(top, ErrorKind.REFUSED, top + ": Backing file '" + top + "' creates an infinite loop.");
   }
 
   @Test
@@ -93,12 +87,7 @@ final class ChainOpenerTest {
     overlay("mid", "link", "qcow2");
     Path link = Files.createLink(folder.resolve("link"), top);
     refuses(
-        top,
-        ErrorKind.REFUSED,
-        link
-            + ": Could not open backing file: Backing file '"
-            + link
-            + "' creates an infinite loop: the file is already open in this chain");
+        top, ErrorKind.REFUSED, link + ": Backing file '" + link + "' creates an infinite loop.");
   }
 
   @Test
@@ -176,13 +165,7 @@ final class ChainOpenerTest {
   @Test
   void aDataFileThatIsTheImageItselfIsRefused() throws IOException {
     Path top = ImageBuilder.v3(12, DISK).dataFile("top").write(folder.resolve("top"));
-    refuses(
-        top,
-        ErrorKind.REFUSED,
-        top
-            + ": Data file '"
-            + top
-            + "' creates an infinite loop: the file is already open in this chain");
+    refuses(top, ErrorKind.REFUSED, top + ": Data file '" + top + "' creates an infinite loop.");
   }
 
   @Test

@@ -69,10 +69,7 @@ class ImplicitOpenIT {
     assertRefused(
         image,
         ErrorKind.REFUSED,
-        image
-            + ": Could not open backing file: Backing file '"
-            + image
-            + "' creates an infinite loop: the file is already open in this chain");
+        image + ": Backing file '" + image + "' creates an infinite loop.");
   }
 
   @Test
@@ -82,10 +79,7 @@ class ImplicitOpenIT {
     assertRefused(
         first,
         ErrorKind.REFUSED,
-        first
-            + ": Could not open backing file: Backing file '"
-            + first
-            + "' creates an infinite loop: the file is already open in this chain");
+        first + ": Backing file '" + first + "' creates an infinite loop.");
   }
 
   @Test
@@ -97,9 +91,9 @@ class ImplicitOpenIT {
         image,
         ErrorKind.REFUSED,
         scratch.path("link.qcow2")
-            + ": Could not open backing file: Backing file '"
+            + ": Backing file '"
             + scratch.path("link.qcow2")
-            + "' creates an infinite loop: the file is already open in this chain");
+            + "' creates an infinite loop.");
   }
 
   @Test
@@ -295,6 +289,6 @@ class ImplicitOpenIT {
     assertThatThrownBy(() -> open(image).close())
         .isInstanceOfSatisfying(
             ImageException.class, e -> assertThat(e.kind()).isEqualTo(ErrorKind.REFUSED))
-        .hasMessageContaining("creates an infinite loop: the file is already open in this chain");
+        .hasMessageContaining("creates an infinite loop.");
   }
 }

@@ -12,7 +12,6 @@ import org.qcowfs.cli.option.ImageTarget;
 import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
-import org.qcowfs.cli.program.ProgramName;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.engine.change.Bitmaps;
 import org.qcowfs.engine.change.Bitmaps.Action;
@@ -132,7 +131,7 @@ public final class BitmapCommand implements Command {
     }
     long bytes = ByteSize.parse(text);
     if (bytes < 0) {
-      throw SizeMessage.invalid("granularity", ProgramName.VALUE);
+      throw ByteSize.invalid("granularity");
     }
     return bytes;
   }

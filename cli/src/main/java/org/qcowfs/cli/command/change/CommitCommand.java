@@ -8,7 +8,6 @@ import org.qcowfs.cli.option.ImageTarget;
 import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.cli.program.Console;
-import org.qcowfs.cli.program.ProgramName;
 import org.qcowfs.cli.program.UsageException;
 import org.qcowfs.cli.render.ProgressLine;
 import org.qcowfs.engine.change.Commit;
@@ -76,7 +75,7 @@ public final class CommitCommand implements Command {
     }
     long rate = ByteSize.parse(text);
     if (rate < 0) {
-      throw SizeMessage.invalid("rate limit", ProgramName.VALUE);
+      throw ByteSize.invalid("rate limit");
     }
     return rate;
   }

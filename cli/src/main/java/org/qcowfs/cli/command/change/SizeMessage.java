@@ -14,18 +14,4 @@ final class SizeMessage {
             + "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
             + "and exabytes, respectively.");
   }
-
-  /**
-   * For an option's own argument.
-   *
-   * @param what as in {@code rate limit}
-   */
-  static CommandException invalid(String what, String programName) {
-    return new CommandException(
-        "Invalid "
-            + what
-            + " specified. You may use k, M, G, T, P or E suffixes for\n"
-            + programName
-            + ": kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
-  }
 }
