@@ -101,7 +101,7 @@ public final class CheckCommand implements Command {
     // On standard error: standard output may be a JSON document.
     try (ProgressLine progress =
             new ProgressLine(new PrintWriter(console.err()), Options.has(line, "--progress"))
-                .onSignal();
+                .onSignal(console.err());
         Lines lines = new Lines(console)) {
       CheckExtras extras =
           new CheckExtras(

@@ -99,7 +99,7 @@ public final class CompareCommand implements Command {
       throws IOException, InterruptedException {
     boolean quiet = Options.has(line, "--quiet");
     boolean shown = Options.has(line, "-p") && !quiet;
-    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal()) {
+    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal(console.err())) {
       Compare compare = new Compare(one, other, progress);
       return Options.has(line, "--all")
           ? all(compare, output, quiet, console)

@@ -126,7 +126,7 @@ public final class ConvertCommand implements Command {
       throws IOException, CommandException, InterruptedException {
     boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");
     Interrupt interrupt = Interrupt.install();
-    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal()) {
+    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal(console.err())) {
       convert.progress(progress).cancel(interrupt::happened).to(target);
       if (durable) {
         target.flush();

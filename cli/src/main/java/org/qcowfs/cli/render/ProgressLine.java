@@ -1,6 +1,7 @@
 package org.qcowfs.cli.render;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.Writer;
 import java.util.Locale;
 import org.qcowfs.engine.change.Progress;
@@ -24,9 +25,18 @@ public final class ProgressLine implements Progress, AutoCloseable {
     this.shown = shown;
   }
 
-  /** Also draws it whenever SIGUSR1 arrives, as qemu-img does. */
-  public ProgressLine onSignal() {
-    Signal.handle(new Signal("USR1"), signal -> draw(percent));
+  /** Also tells it whenever SIGUSR1 arrives: as qemu-img, on {@code err} where nothing is drawn. */
+  public ProgressLine onSignal(PrintStream err) {
+    Signal.handle(
+        new Signal("USR1"),
+        signal -> {
+          if (shown) {
+            draw(percent);
+          } else {
+            err.print(text(percent) + "\n");
+            err.flush();
+          }
+        });
     return this;
   }
 
@@ -41,7 +51,11 @@ public final class ProgressLine implements Progress, AutoCloseable {
   }
 
   private void draw(double now) {
-    print(String.format(Locale.ROOT, "    (%3.2f/100%%)\r", now));
+    print(text(now) + "\r");
+  }
+
+  private static String text(double now) {
+    return String.format(Locale.ROOT, "    (%3.2f/100%%)", now);
   }
 
   /** Ends the line. */

@@ -1,9 +1,13 @@
 package org.qcowfs.cli.render;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.io.StringWriter;
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import sun.misc.Signal;
 
@@ -20,17 +24,39 @@ final class ProgressLineTest {
   }
 
   @Test
-  void aSignalDrawsItOnce() {
+  void aSignalTellsItOnceWhereNothingIsDrawn() {
     StringWriter out = new StringWriter();
-    try (ProgressLine line = new ProgressLine(out, false).onSignal()) {
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    try (ProgressLine line =
+        new ProgressLine(out, false).onSignal(new PrintStream(err, true, UTF_8))) {
       line.at(1, 4);
       assertThat(out).hasToString("");
       Signal.raise(new Signal("USR1"));
-      long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
-      while (out.toString().isEmpty() && System.nanoTime() < deadline) {
-        Thread.onSpinWait();
-      }
+      await(() -> err.size() > 0);
     }
-    assertThat(out).hasToString("    (25.00/100%)\r");
+    assertThat(out).hasToString("");
+    assertThat(err.toString(UTF_8)).isEqualTo("    (25.00/100%)\n");
+  }
+
+  @Test
+  void aSignalDrawsItAgain() {
+    StringWriter out = new StringWriter();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    try (ProgressLine line =
+        new ProgressLine(out, true).onSignal(new PrintStream(err, true, UTF_8))) {
+      line.at(1, 4);
+      int drawn = out.toString().length();
+      Signal.raise(new Signal("USR1"));
+      await(() -> out.toString().length() > drawn);
+    }
+    assertThat(out).hasToString("    (25.00/100%)\r    (25.00/100%)\r\n");
+    assertThat(err.size()).isZero();
+  }
+
+  private static void await(BooleanSupplier condition) {
+    long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+    while (!condition.getAsBoolean() && System.nanoTime() < deadline) {
+      Thread.onSpinWait();
+    }
   }
 }

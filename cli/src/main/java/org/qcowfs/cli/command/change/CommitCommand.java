@@ -53,7 +53,8 @@ public final class CommitCommand implements Command {
     target.probe(true, console);
     boolean quiet = Options.has(line, "--quiet");
     try (ProgressLine progress =
-        new ProgressLine(console.out(), Options.has(line, "-p") && !quiet)) {
+        new ProgressLine(console.out(), Options.has(line, "-p") && !quiet)
+            .onSignal(console.err())) {
       Commit.run(
           target.path(),
           target.options(console),

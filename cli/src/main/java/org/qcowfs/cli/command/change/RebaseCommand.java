@@ -68,7 +68,7 @@ public final class RebaseCommand implements Command {
       throw new CommandException("Invalid format name: '" + Escape.text(format) + "'");
     }
     boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");
-    try (ProgressLine progress = new ProgressLine(console.out(), shown)) {
+    try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal(console.err())) {
       progress.at(0, 1);
       Rebase.run(
           target.path(),
