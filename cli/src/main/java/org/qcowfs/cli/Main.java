@@ -61,7 +61,7 @@ public final class Main {
         return help(console);
       }
       case "-V", "--version" -> {
-        console.out().append("qcowfs ").append(Version.NUMBER).append('\n');
+        console.out().append(Version.line()).append('\n');
         return 0;
       }
       case "help" -> {

@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.option.ImageSource;
+import org.qcowfs.cli.option.ImageTarget;
 import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.option.OutputFormat;
 import org.qcowfs.cli.program.CommandException;
@@ -72,6 +73,11 @@ public final class CheckCommand implements Command {
                 "Put back what a repair with --backup overwrote, if nothing was written since.",
                 "--undo"))
         .addOption(
+            Options.value(
+                "none|writeback|writethrough|directsync|unsafe",
+                "Accepted as qemu-img does; nothing is cached.",
+                "-T"))
+        .addOption(
             Options.flag("Print findings and errors only, and no summary.", "-q", "--quiet"));
   }
 
@@ -79,6 +85,7 @@ public final class CheckCommand implements Command {
   public int run(ParseResult line, Console console)
       throws IOException, UsageException, CommandException {
     OutputFormat output = OutputFormat.of(line);
+    ImageTarget.checkCache(line, "-T", "source cache");
     ImageSource source = ImageSource.of(line);
     RepairPlan plan = plan(line);
     boolean changes = plan != null && !plan.dryRun() || Options.has(line, "--undo");

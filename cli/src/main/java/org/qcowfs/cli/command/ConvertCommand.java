@@ -61,6 +61,15 @@ public final class ConvertCommand implements Command {
       throw new CommandException("Must specify image file name");
     }
     String outPath = operands.get(operands.size() - 1);
+    String targetFormat = outFormat;
+    if (Options.has(line, "--target-image-opts")) {
+      if (Options.has(line, "-O")) {
+        throw new CommandException("--image-opts and --format are mutually exclusive");
+      }
+      ImageSource named = ImageSource.ofOptions(outPath);
+      outPath = named.path();
+      targetFormat = named.format();
+    }
     List<Image> opened = new ArrayList<>();
     try {
       List<Image> sources = new ArrayList<>();
@@ -83,7 +92,7 @@ public final class ConvertCommand implements Command {
       } else if (Options.has(line, "--target-is-zero")) {
         convert.targetIsZero();
       }
-      try (Image target = openTarget(outPath, outFormat, durable)) {
+      try (Image target = openTarget(outPath, targetFormat, durable)) {
         configure(convert, line, target, console);
         copy(convert, line, target, durable, console);
       }
@@ -204,7 +213,7 @@ public final class ConvertCommand implements Command {
     }
   }
 
-  private static Image openTarget(String path, String format, boolean durable)
+  private static Image openTarget(String path, @Nullable String format, boolean durable)
       throws CommandException {
     OpenOptions options = OpenOptions.readOnly().withFormat(format).withWritable(true);
     try {

@@ -61,6 +61,10 @@ final class ConvertSpec {
                 "FILE", "The target's backing file: only what FILE has above it is copied.", "-B"))
         .addOption(Options.value("FORMAT", "The backing file's format.", "-F"))
         .addOption(Options.flag("Copy into a target that is there already.", "-n"))
+        .addOption(
+            Options.flag(
+                "With -n: TARGET is a list of options, as with --image-opts.",
+                "--target-image-opts"))
         .addOption(Options.flag("With -n: the target reads as zeroes already.", "--target-is-zero"))
         .addOption(
             Options.value(
@@ -101,6 +105,9 @@ final class ConvertSpec {
     boolean existing = Options.has(line, "-n");
     if (Options.has(line, "--target-is-zero") && !existing) {
       throw new CommandException("--target-is-zero requires use of -n flag");
+    }
+    if (Options.has(line, "--target-image-opts") && !existing) {
+      throw new CommandException("--target-image-opts requires use of -n flag");
     }
     if (existing && Options.has(line, "-o")) {
       throw new CommandException("-o has no effect when skipping image creation");

@@ -25,7 +25,11 @@ public final class Help {
         .customSynopsis(name + " COMMAND [OPTION...] FILE...")
         .optionListHeading("%nOptions:%n")
         .commandListHeading("%nCommands:%n")
-        .footer("", "'" + name + " COMMAND --help' describes a command.");
+        .footer(
+            "",
+            "'" + name + " COMMAND --help' describes a command.",
+            "",
+            "Supported formats: qcow2 raw");
     spec.addOption(Options.help());
     spec.addOption(Options.flag("Print the version.", "-V", "--version"));
     spec.addOption(

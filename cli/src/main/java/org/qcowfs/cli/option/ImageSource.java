@@ -102,6 +102,11 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
     }
   }
 
+  /** The image that an option list as of {@code --image-opts} names. */
+  public static ImageSource ofOptions(String list) throws CommandException {
+    return ImageOptions.parse(list, false);
+  }
+
   /** The path that an operand names: without {@code file:} before it. */
   public static String plainPath(String operand) {
     return ImageOptions.plainPath(operand);
