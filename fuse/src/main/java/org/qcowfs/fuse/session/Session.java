@@ -124,8 +124,15 @@ public final class Session {
       FaultLog log) {
     DeviceChannel channel = DeviceChannel.sharing(master, kernel);
     laneChannels.add(channel);
+    RequestRecorder recorder = statistics.newRecorder();
     return new WaitingLane.Server(
-        channel, responder(session, channel, files, statistics.newRecorder(), log));
+        channel,
+        responder(session, channel, files, recorder, log),
+        () -> {
+          laneChannels.remove(channel);
+          channel.close();
+          statistics.retire(recorder);
+        });
   }
 
   private static Responder responder(

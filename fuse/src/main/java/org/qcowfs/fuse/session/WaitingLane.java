@@ -3,6 +3,7 @@ package org.qcowfs.fuse.session;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.fuse.tree.FaultLog;
@@ -16,6 +17,9 @@ import org.qcowfs.fuse.tree.FaultLog;
 final class WaitingLane {
   private static final int MAX_THREADS = 8;
   private static final long PATIENCE_MILLIS = 1000;
+
+  /** A thread beyond the first that has had nothing to do for so long ends. */
+  private static final long IDLE_SECONDS = 10;
 
   /**
    * A request that another channel received.
@@ -34,13 +38,18 @@ final class WaitingLane {
     }
   }
 
-  /** What answers through a channel of its own. */
-  record Server(DeviceChannel channel, Responder responder) {}
+  /**
+   * What answers through a channel of its own.
+   *
+   * @param release frees it; for its thread, as the last thing that does
+   */
+  record Server(DeviceChannel channel, Responder responder, Runnable release) {}
 
   private final Supplier<Server> servers;
   private final FaultLog log;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
   private final List<Thread> threads = new ArrayList<>();
+  private int started;
   private boolean hadQueue;
 
   /**
@@ -54,7 +63,7 @@ final class WaitingLane {
   /** Starts the first thread. */
   synchronized void start() {
     Server server = servers.get();
-    Thread thread = new Thread(() -> serve(server), "fuse-waiting-" + threads.size());
+    Thread thread = new Thread(() -> serve(server), "fuse-waiting-" + started++);
     threads.add(thread);
     thread.start();
   }
@@ -92,10 +101,26 @@ final class WaitingLane {
     }
   }
 
+  /** Lets this thread go unless it is the last one. */
+  private synchronized boolean leave(Server server) {
+    if (threads.size() == 1) {
+      return false;
+    }
+    threads.remove(Thread.currentThread());
+    server.release().run();
+    return true;
+  }
+
   private void serve(Server server) {
     while (true) {
       try {
-        Request request = queue.take();
+        Request request = queue.poll(IDLE_SECONDS, TimeUnit.SECONDS);
+        if (request == null) {
+          if (leave(server)) {
+            return;
+          }
+          continue;
+        }
         DeviceChannel from = request.from;
         if (from == null) {
           return;
