@@ -3,12 +3,11 @@ package org.qcowfs.engine.base;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.Writer;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -16,6 +15,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import org.qcowfs.engine.error.Escape;
+import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.posix.FileStatus;
+import org.qcowfs.engine.host.storage.StorageFiles;
 
 /**
  * What the files below an image were when the image was put on them: kept beside it in {@code
@@ -44,50 +48,54 @@ public final class BaseRecord {
     return image.resolveSibling(image.getFileName() + ".base");
   }
 
-  /** What {@code files}, those below an image from the top down, are now. */
-  public static BaseRecord of(List<Path> files) throws IOException {
+  /**
+   * What {@code files}, those below an image from the top down, are now.
+   *
+   * @param storage where they are opened
+   */
+  public static BaseRecord of(List<Path> files, StorageFiles storage) throws ImageException {
     List<Map<String, String>> marks = new ArrayList<>();
     for (Path file : files) {
-      marks.add(marks(file));
+      try (HostFile open = storage.open(file.toString(), false)) {
+        marks.add(marks(open));
+      }
     }
     return new BaseRecord(List.copyOf(files), marks);
   }
 
-  private static Map<String, String> marks(Path file) throws IOException {
+  private static Map<String, String> marks(HostFile file) throws ImageException {
+    FileStatus status = StorageFiles.opened(file);
+    long size = file.length();
     Map<String, String> marks = new LinkedHashMap<>();
-    try (FileChannel channel = FileChannel.open(file)) {
-      marks.put("size", Long.toString(channel.size()));
-      marks.put("modified", Files.getLastModifiedTime(file).toInstant().toString());
-      marks.put("inode", String.valueOf(Files.getAttribute(file, "unix:ino")));
-      marks.put("samples", samples(channel));
-    }
+    marks.put("size", Long.toString(size));
+    marks.put(
+        "modified", Instant.ofEpochSecond(status.mtimeSeconds(), status.mtimeNanos()).toString());
+    marks.put("inode", Long.toUnsignedString(status.inode()));
+    marks.put("samples", samples(file, size));
     return marks;
   }
 
-  private static String samples(FileChannel channel) throws IOException {
+  private static String samples(HostFile file, long size) throws ImageException {
     MessageDigest digest;
     try {
       digest = MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e); // every Java has it
     }
-    long size = channel.size();
-    sample(channel, 0, END_SAMPLE, digest);
+    DataBuffer buffer = DataBuffer.allocate(END_SAMPLE);
+    sample(file, 0, END_SAMPLE, buffer, digest);
     for (int i = 1; i <= SAMPLES; i++) {
-      sample(channel, size / (SAMPLES + 1) * i & -SAMPLE, SAMPLE, digest);
+      sample(file, size / (SAMPLES + 1) * i & -SAMPLE, SAMPLE, buffer, digest);
     }
-    sample(channel, Math.max(0, size - END_SAMPLE), END_SAMPLE, digest);
+    sample(file, Math.max(0, size - END_SAMPLE), END_SAMPLE, buffer, digest);
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  private static void sample(FileChannel channel, long offset, int length, MessageDigest digest)
-      throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(length);
-    int got = 0;
-    while (bytes.hasRemaining() && got >= 0) {
-      got = channel.read(bytes, offset + bytes.position());
-    }
-    digest.update(bytes.flip());
+  private static void sample(
+      HostFile file, long offset, int length, DataBuffer buffer, MessageDigest digest)
+      throws ImageException {
+    int got = file.read(offset, buffer, 0, length);
+    digest.update(buffer.bytes().duplicate().position(0).limit(got));
   }
 
   /** Writes the record; one that is there is replaced. */

@@ -156,7 +156,7 @@ final class DeviceChannel implements Closure {
     bytes.putInt(OUT_LENGTH, OUT_HEADER);
     bytes.putInt(OUT_ERROR, -Errno.EINTR);
     bytes.putLong(OUT_UNIQUE, unique);
-    PosixCalls.write(descriptor, header.address(), OUT_HEADER);
+    PosixCalls.write(replyTo, header.address(), OUT_HEADER);
     Reference.reachabilityFence(header);
   }
 

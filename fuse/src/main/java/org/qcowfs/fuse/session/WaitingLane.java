@@ -49,6 +49,10 @@ final class WaitingLane {
   private final FaultLog log;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
   private final List<Thread> threads = new ArrayList<>();
+
+  /** Of each of {@link #threads}, its channel. */
+  private final List<DeviceChannel> channels = new ArrayList<>();
+
   private int started;
   private boolean hadQueue;
 
@@ -65,6 +69,7 @@ final class WaitingLane {
     Server server = servers.get();
     Thread thread = new Thread(() -> serve(server), "fuse-waiting-" + started++);
     threads.add(thread);
+    channels.add(server.channel());
     thread.start();
   }
 
@@ -75,6 +80,15 @@ final class WaitingLane {
       start();
     }
     hadQueue = hasQueue;
+  }
+
+  /** Answers what has been interrupted among the requests in work here. */
+  synchronized void answer(Interrupts interrupts) {
+    for (int i = 0; i < threads.size(); i++) {
+      if (interrupts.answer(channels.get(i))) {
+        threads.get(i).interrupt();
+      }
+    }
   }
 
   /** Takes over the request in {@code from}, which the caller then does not answer. */
@@ -107,6 +121,7 @@ final class WaitingLane {
       return false;
     }
     threads.remove(Thread.currentThread());
+    channels.remove(server.channel());
     server.release().run();
     return true;
   }
@@ -127,13 +142,15 @@ final class WaitingLane {
         }
         try {
           server.channel().adopt(request.bytes, from.descriptor());
+          server.channel().begin();
           server.responder().answer(request.bytes.length, request.receivedNanos);
         } finally {
+          server.channel().end();
           from.returned();
+          Thread.interrupted(); // it was about that request
         }
       } catch (InterruptedException e) {
-        // Nobody interrupts it; whoever does must not leave requests without an answer.
-        log.line("the waiting lane was interrupted");
+        // It came too late for the request it was about.
       } catch (Throwable e) {
         log.unexpected("the waiting lane", e);
       }

@@ -159,6 +159,9 @@ final class WorkerPool implements Runnable {
         worker.thread().interrupt();
       }
     }
+    if (lane != null) {
+      lane.answer(interrupts);
+    }
     interrupts.age();
     grow();
     if (lane != null) {

@@ -1,5 +1,7 @@
 package org.qcowfs.it.storage;
 
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
@@ -38,8 +40,8 @@ public final class Faults {
   /** Handles opened before this many times of {@link #loseHandles} are stale. */
   private volatile int generation;
 
-  private boolean hanging;
-  private int hung;
+  private final Set<Call> hanging = EnumSet.noneOf(Call.class);
+  private final int[] hung = new int[Call.values().length];
 
   /** From now on each read takes this long at least; any number of them at the same time. */
   public void setLatencyMillis(long millis) {
@@ -47,19 +49,29 @@ public final class Faults {
   }
 
   /** From now on reads do not return, until {@link #release}. */
-  public synchronized void hang() {
-    hanging = true;
+  public void hang() {
+    hang(Call.READ);
   }
 
-  /** Lets the reads that hang go on. */
+  /** From now on such calls do not return, until {@link #release}. */
+  public synchronized void hang(Call call) {
+    hanging.add(call);
+  }
+
+  /** Lets all that hangs go on. */
   public synchronized void release() {
-    hanging = false;
+    hanging.clear();
     notifyAll();
   }
 
   /** Reads that hang now. */
-  public synchronized int hung() {
-    return hung;
+  public int hung() {
+    return hung(Call.READ);
+  }
+
+  /** Such calls that hang now. */
+  public synchronized int hung(Call call) {
+    return hung[call.ordinal()];
   }
 
   /** From now on {@code call} fails with {@code errno}; 0 lets it succeed again. */
@@ -156,16 +168,20 @@ public final class Faults {
     for (long left = latencyNanos; left > 0; left = end - System.nanoTime()) {
       LockSupport.parkNanos(left);
     }
-    synchronized (this) {
-      hung++;
-      while (hanging) {
-        try {
-          wait();
-        } catch (InterruptedException e) {
-          hanging = false; // the test run ends
-        }
+    awaitRelease(Call.READ);
+  }
+
+  /** Returns when {@code call} need not hang any more, or nobody waits for it any more. */
+  synchronized void awaitRelease(Call call) {
+    hung[call.ordinal()]++;
+    try {
+      while (hanging.contains(call)) {
+        wait();
       }
-      hung--;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      hung[call.ordinal()]--;
     }
   }
 

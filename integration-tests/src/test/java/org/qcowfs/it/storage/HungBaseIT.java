@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.qcowfs.it.mount.Await;
+import org.qcowfs.it.storage.Faults.Call;
 import org.qcowfs.it.support.CliRun;
 import org.qcowfs.it.support.Mounted;
 import org.qcowfs.it.support.QemuImg;
@@ -232,6 +233,66 @@ class HungBaseIT {
     try (Mounted mount = mount("--overlay");
         AutoCloseable released = storage.faults()::release) {
       assertInterruptible(mount);
+    }
+  }
+
+  /** Who asks for holes of a raw base asks its storage. */
+  @Test
+  void anInterruptedSearchForHolesReturnsAtOnce() throws Exception {
+    Path raw = temp.path("real/base.raw");
+    Files.write(raw, content);
+    Run.ok("truncate", "-s", "32M", raw.toString());
+    for (String option : new String[] {"--overlay", "--backing=any"}) {
+      try (Mounted mount =
+              Mounted.mount(
+                  storage.path("base.raw"), temp.makeFolder("mnt"), "--format=raw", option);
+          AutoCloseable released = storage.faults()::release) {
+        soon("stat", mount.disk().toString());
+        storage.faults().hang(Call.SEEK);
+        // An open writer sends the question to another thread.
+        String program = option.equals("--overlay") ? "exec 3<>\"$0\"; " : "";
+        Process seeker =
+            new ProcessBuilder(
+                    "sh",
+                    "-c",
+                    program + "exec cp --sparse=always \"$0\" \"$1\"",
+                    mount.disk().toString(),
+                    temp.path("copy").toString())
+                .start();
+        processes.add(seeker);
+        Await.until("it hangs", () -> storage.faults().hung(Call.SEEK) == 1);
+        signal(seeker, "INT");
+        assertThat(seeker.waitFor(SOON.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        assertThat(storage.faults().hung(Call.SEEK)).isEqualTo(1);
+        storage.faults().release();
+        assertRead(read(mount, 42), 42);
+        mount.unmount();
+      }
+    }
+  }
+
+  @Test
+  void aHungSearchForHolesBecomesAnError() throws Exception {
+    Path raw = temp.path("real/base.raw");
+    Files.write(raw, content);
+    Run.ok("truncate", "-s", "32M", raw.toString());
+    try (Mounted mount =
+            Mounted.mount(
+                storage.path("base.raw"),
+                temp.makeFolder("mnt"),
+                "--format=raw",
+                "--io-timeout=1");
+        AutoCloseable released = storage.faults()::release) {
+      soon("stat", mount.disk().toString());
+      storage.faults().hang(Call.SEEK);
+      Run.Result copy =
+          Run.run(
+              SOON, List.of("cp", "--sparse=always", "" + mount.disk(), "" + temp.path("copy")));
+      assertThat(copy.err()).contains("Input/output error");
+      storage.faults().release();
+      Run.ok("cp", "--sparse=always", "" + mount.disk(), "" + temp.path("copy"));
+      Run.ok("cmp", "" + raw, "" + temp.path("copy"));
+      mount.unmount();
     }
   }
 }

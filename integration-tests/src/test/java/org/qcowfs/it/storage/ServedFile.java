@@ -48,6 +48,7 @@ class ServedFile implements FileContent {
 
   @Override
   public long nextData(long offset) throws ImageException {
+    faults.awaitRelease(Call.SEEK);
     check(Call.SEEK);
     if (!faults.isSeekable()) {
       return offset;
@@ -58,6 +59,7 @@ class ServedFile implements FileContent {
 
   @Override
   public long nextHole(long offset) throws ImageException {
+    faults.awaitRelease(Call.SEEK);
     check(Call.SEEK);
     return faults.isSeekable() ? Math.min(file.nextHole(offset), file.length()) : file.length();
   }

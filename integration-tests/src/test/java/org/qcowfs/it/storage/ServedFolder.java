@@ -60,10 +60,13 @@ final class ServedFolder extends FuseStubFS {
   }
 
   /**
-   * Runs a callback, unless the call is to fail: the root never does. An exception that left it
-   * would tell the kernel that all went well.
+   * Runs a callback, unless the call is to hang or to fail: the root never does. An exception that
+   * left it would tell the kernel that all went well.
    */
   private int guarded(Call call, String path, Callback callback) {
+    if (!path.equals("/")) {
+      faults.awaitRelease(call);
+    }
     int errno = faults.errno(call);
     if (errno != 0 && !path.equals("/")) {
       return -errno;

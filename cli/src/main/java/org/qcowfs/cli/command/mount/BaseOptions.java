@@ -13,6 +13,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.base.Prefetch;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.storage.StorageFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -110,11 +111,12 @@ final class BaseOptions {
    * Before anything is opened for writing: the files below are the right ones.
    *
    * @param overlay what is put above {@code image}, or null
+   * @param files where they are opened
    */
-  void verify(Path image, @Nullable Path overlay, OpenOptions options)
+  void verify(Path image, @Nullable Path overlay, OpenOptions options, StorageFiles files)
       throws CommandException, ImageException {
     if (verify != null) {
-      verified = VerifyBase.check(verify, image, overlay, options);
+      verified = VerifyBase.check(verify, image, overlay, options, files);
     }
   }
 

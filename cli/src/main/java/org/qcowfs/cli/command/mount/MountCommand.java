@@ -19,7 +19,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.storage.StorageFiles;
 import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.fuse.ImageMount;
@@ -96,8 +96,8 @@ public final class MountCommand implements Command {
                 line.matchedOptionValue("--l2-cache-size", OpenOptions.DEFAULT_CACHE_BYTES))
             .withWarnings(text -> log.accept("warning: " + text));
     MountRecord record = null;
-    base.verify(file, overlay == null ? null : absolute(overlay), open);
-    HostFiles files = StorageOptions.files(line, !forceShare, log);
+    StorageFiles files = StorageOptions.files(line, !forceShare, log);
+    base.verify(file, overlay == null ? null : absolute(overlay), open, files);
     Image disk = open(file, open, files);
     ImageException failure = null;
     try {
@@ -173,7 +173,7 @@ public final class MountCommand implements Command {
     }
   }
 
-  private Image open(Path file, OpenOptions options, HostFiles files)
+  private Image open(Path file, OpenOptions options, StorageFiles files)
       throws ImageException, CommandException {
     if (overlay == null) {
       return Images.open(file.toString(), options.withWritable(readWrite), files);

@@ -12,7 +12,8 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.posix.Errno;
+import org.qcowfs.engine.host.storage.StorageFiles;
 import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.ImageInfo;
@@ -34,7 +35,11 @@ final class Overlay {
    * @throws ImageException if one of the two cannot be opened, by itself or because it is in use
    */
   static Image open(
-      Path file, Path base, @Nullable OverlayOptions wanted, OpenOptions options, HostFiles files)
+      Path file,
+      Path base,
+      @Nullable OverlayOptions wanted,
+      OpenOptions options,
+      StorageFiles files)
       throws ImageException, CommandException {
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       return create(file, base, wanted == null ? OverlayOptions.DEFAULT : wanted, options, files);
@@ -43,8 +48,8 @@ final class Overlay {
       throw new CommandException(
           "--overlay-options is for a new overlay, and " + shown(file) + " exists");
     }
-    requireOverlayOf(file, base, options);
-    inspect(base, options);
+    requireOverlayOf(file, base, options, files);
+    inspect(base, options, files);
     // What there is to say of the layers below has been said; a repair of the overlay is news.
     String own = Escape.text(file.toString());
     OpenOptions news =
@@ -59,7 +64,8 @@ final class Overlay {
   }
 
   /** Opens a new overlay without a name: it is gone when the process ends, however that comes. */
-  static Image openTemporary(Path base, OverlayOptions wanted, OpenOptions options, HostFiles files)
+  static Image openTemporary(
+      Path base, OverlayOptions wanted, OpenOptions options, StorageFiles files)
       throws ImageException, CommandException {
     String named = System.getenv("TMPDIR");
     Path folder = named == null || named.isEmpty() ? DEFAULT_FOLDER : Path.of(named);
@@ -94,9 +100,9 @@ final class Overlay {
   }
 
   private static Image create(
-      Path file, Path base, OverlayOptions wanted, OpenOptions options, HostFiles files)
+      Path file, Path base, OverlayOptions wanted, OpenOptions options, StorageFiles files)
       throws ImageException {
-    ImageInfo below = inspect(base, options);
+    ImageInfo below = inspect(base, options, files);
     long size = wanted.size() < 0 ? below.virtualSize() : wanted.size();
     Images.create(
         file.toString(),
@@ -117,8 +123,9 @@ final class Overlay {
   }
 
   /** Opens the image and what it stands on, as the user wants that done, and closes it again. */
-  private static ImageInfo inspect(Path base, OpenOptions options) throws ImageException {
-    try (Image image = Images.open(base.toString(), options)) {
+  private static ImageInfo inspect(Path base, OpenOptions options, StorageFiles files)
+      throws ImageException {
+    try (Image image = Images.open(base.toString(), options, files.forLook())) {
       return image.info();
     }
   }
@@ -132,13 +139,16 @@ final class Overlay {
         .withWarnings(line -> {});
   }
 
-  private static void requireOverlayOf(Path file, Path base, OpenOptions options)
+  private static void requireOverlayOf(
+      Path file, Path base, OpenOptions options, StorageFiles files)
       throws CommandException, ImageException {
     String reason;
     try (Image image = Images.open(file.toString(), options.withFormat("qcow2").forDescription())) {
       String name = image.info().backingName();
       Path folder = file.toAbsolutePath().getParent();
-      if (name != null && folder != null && Files.isSameFile(folder.resolve(name), base)) {
+      if (name != null
+          && folder != null
+          && files.ask(base.toString(), () -> isSameFile(folder.resolve(name), base))) {
         return;
       }
       reason =
@@ -146,15 +156,23 @@ final class Overlay {
               ? "it has no backing file"
               : "its backing file is '" + Escape.text(name) + "'";
     } catch (ImageException e) {
-      if (e.kind() == ErrorKind.IN_USE) {
+      if (e.kind() == ErrorKind.IN_USE || e.errno() == Errno.ETIMEDOUT) {
         throw e;
       }
       reason = e.detail();
-    } catch (IOException | RuntimeException e) {
+    } catch (RuntimeException e) {
       reason = Escape.text("" + e);
     }
     throw new CommandException(
         shown(file) + " exists and is no overlay of " + shown(base) + ": " + reason);
+  }
+
+  private static boolean isSameFile(Path one, Path other) throws ImageException {
+    try {
+      return Files.isSameFile(one, other);
+    } catch (IOException e) {
+      throw new ImageException(ErrorKind.IO, one.toString(), Escape.text("" + e), e);
+    }
   }
 
   private static String shown(Path file) {

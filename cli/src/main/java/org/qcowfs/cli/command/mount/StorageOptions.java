@@ -4,7 +4,6 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.option.Options;
 import org.qcowfs.cli.program.CommandException;
-import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.host.storage.StorageFiles;
 import org.qcowfs.engine.host.storage.StoragePolicy;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,7 +22,8 @@ final class StorageOptions {
             Options.value(
                 "SECONDS",
                 "Let a read of a file that is only read (the image without --rw, and all below it)"
-                    + " fail with EIO if there is no answer for so long (default: wait).",
+                    + " fail with EIO if there is no answer for so long, and the mount if such a"
+                    + " file cannot be opened in that time (default: wait).",
                 TIMEOUT))
         .addOption(
             Options.value(
@@ -39,7 +39,7 @@ final class StorageOptions {
    *
    * @param watch whether a file below the image that changes is refused from then on
    */
-  static HostFiles files(ParseResult line, boolean watch, Consumer<String> log)
+  static StorageFiles files(ParseResult line, boolean watch, Consumer<String> log)
       throws CommandException {
     String onError = Options.text(line, ON_ERROR);
     if (onError != null && !onError.equals("fail") && !onError.equals("retry")) {

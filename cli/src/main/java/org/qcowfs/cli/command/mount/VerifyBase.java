@@ -12,6 +12,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.base.BaseRecord;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.storage.StorageFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Qcow2Info;
 
@@ -35,9 +36,11 @@ final class VerifyBase {
    *
    * @param mode the option's value: empty, or {@code record} to accept what is there
    * @param overlay what is put above {@code image}, or null
+   * @param files where they are opened
    * @throws CommandException if a file is not the recorded one
    */
-  static VerifyBase check(String mode, Path image, @Nullable Path overlay, OpenOptions options)
+  static VerifyBase check(
+      String mode, Path image, @Nullable Path overlay, OpenOptions options, StorageFiles files)
       throws CommandException, ImageException {
     if (!mode.isEmpty() && !mode.equals(RECORD)) {
       throw new CommandException(
@@ -46,7 +49,8 @@ final class VerifyBase {
     Path top = overlay == null ? image : overlay;
     Path place = BaseRecord.beside(top);
     try {
-      BaseRecord found = BaseRecord.of(filesBelow(image, overlay != null, options));
+      BaseRecord found =
+          BaseRecord.of(filesBelow(image, overlay != null, options, files), files.forLook());
       boolean toRecord = mode.equals(RECORD) || !Files.exists(top) || !Files.exists(place);
       String changed = toRecord ? "" : found.differencesFrom(place);
       if (!changed.isEmpty()) {
@@ -70,10 +74,12 @@ final class VerifyBase {
     }
   }
 
-  private static List<Path> filesBelow(Path image, boolean itself, OpenOptions options)
+  private static List<Path> filesBelow(
+      Path image, boolean itself, OpenOptions options, StorageFiles storage)
       throws ImageException, CommandException {
     List<Path> files = new ArrayList<>();
-    try (Image disk = Images.open(image.toString(), options.withWarnings(line -> {}))) {
+    try (Image disk =
+        Images.open(image.toString(), options.withWarnings(line -> {}), storage.forLook())) {
       for (int depth = itself ? 0 : 1; depth < disk.depth(); depth++) {
         Path file = Path.of(disk.path(depth)).toAbsolutePath();
         files.add(file);

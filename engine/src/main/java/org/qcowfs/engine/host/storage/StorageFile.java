@@ -11,9 +11,9 @@ import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
-import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.host.PosixHostFile;
 import org.qcowfs.engine.host.posix.Errno;
+import org.qcowfs.engine.host.posix.FileStatus;
 
 /** A file that is only read, and looked after as a {@link StoragePolicy} says. */
 final class StorageFile implements HostFile {
@@ -21,10 +21,17 @@ final class StorageFile implements HostFile {
   private static final long FIRST_PAUSE_MILLIS = 100;
   private static final long LONGEST_PAUSE_MILLIS = 5_000;
 
+  /** What can be asked about a file. */
+  private interface Question {
+    long ask(PosixHostFile file, long hostOffset) throws ImageException;
+  }
+
   private final String path;
   private final StoragePolicy policy;
-  private final @Nullable TimedReads timed;
+  private final @Nullable TimedCalls timed;
+  private final BoundedLocks locks;
   private final Consumer<String> log;
+  private final FileStatus opened;
   private final FilePrint print;
   private final AtomicLong nextCheck = new AtomicLong(System.nanoTime() + CHECK_NANOS);
 
@@ -37,24 +44,41 @@ final class StorageFile implements HostFile {
   private volatile PosixHostFile file;
   private volatile boolean locked;
   private volatile boolean forceShare;
+  private boolean closed;
 
   /** Why no byte of it is returned any more; null as long as it is the file that was opened. */
   private volatile @Nullable String change;
 
-  /** Takes over {@code file}. */
+  /** Takes over {@code file}, also if that fails. */
   StorageFile(
-      PosixHostFile file, StoragePolicy policy, @Nullable TimedReads timed, Consumer<String> log)
+      PosixHostFile file,
+      StoragePolicy policy,
+      @Nullable TimedCalls timed,
+      BoundedLocks locks,
+      Consumer<String> log)
       throws ImageException {
     this.path = file.path();
     this.policy = policy;
     this.timed = timed;
+    this.locks = locks;
     this.log = log;
     this.file = file;
-    this.print = new FilePrint(file.status());
+    try {
+      this.opened = file.status();
+    } catch (ImageException e) {
+      file.close();
+      throw e;
+    }
+    this.print = new FilePrint(opened);
   }
 
   PosixHostFile bare() {
     return file;
+  }
+
+  /** What the host said of it when it was opened. */
+  FileStatus opened() {
+    return opened;
   }
 
   /** Locks have been taken, and are to be taken again on another descriptor. */
@@ -75,33 +99,66 @@ final class StorageFile implements HostFile {
 
   @Override
   public int read(long hostOffset, DataBuffer dst, int position, int length) throws ImageException {
-    long pause = FIRST_PAUSE_MILLIS;
-    while (true) {
+    for (long pause = FIRST_PAUSE_MILLIS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS)) {
       try {
         int got =
             timed == null
                 ? readOnce(hostOffset, dst, position, length)
-                : timed.read(this::readOnce, path, hostOffset, dst, position, length);
+                : timed.read(
+                    policy.timeoutMillis(),
+                    this::readOnce,
+                    path,
+                    hostOffset,
+                    dst,
+                    position,
+                    length);
         if (silent.get() && silent.compareAndSet(true, false)) {
           log.accept(Escape.text(path) + ": answers again");
         }
         return got;
       } catch (ImageException e) {
-        boolean again = policy.retry() && isPassing(e);
-        if (again || e.isReported()) {
-          report(e, again);
-        }
-        if (!again) {
-          throw e;
-        }
+        failed(e);
       }
+      rest(pause);
+    }
+  }
+
+  /** A question about the file; what the kernel knows by itself says nothing of the storage. */
+  private long ask(Question question, long hostOffset) throws ImageException {
+    for (long pause = FIRST_PAUSE_MILLIS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS)) {
       try {
-        Thread.sleep(pause);
-      } catch (InterruptedException e) {
-        throw new ImageException(
-            ErrorKind.IO, path, "Could not read: nobody waits any more", Errno.EINTR, e);
+        return timed == null
+            ? askOnce(question, hostOffset)
+            : timed.<Long>call(
+                policy.timeoutMillis(),
+                path,
+                "a query",
+                () -> askOnce(question, hostOffset),
+                late -> {});
+      } catch (ImageException e) {
+        failed(e);
       }
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+      rest(pause);
+    }
+  }
+
+  /** Returns if it is to be tried again. */
+  private void failed(ImageException e) throws ImageException {
+    boolean again = policy.retry() && isPassing(e);
+    if (again || e.isReported()) {
+      report(e, again);
+    }
+    if (!again) {
+      throw e;
+    }
+  }
+
+  private void rest(long millis) throws ImageException {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      throw new ImageException(
+          ErrorKind.IO, path, "Could not read: nobody waits any more", Errno.EINTR, e);
     }
   }
 
@@ -128,6 +185,19 @@ final class StorageFile implements HostFile {
         throw e;
       }
       return readFrom(reopened(now), hostOffset, dst, position, length);
+    }
+  }
+
+  private long askOnce(Question question, long hostOffset) throws ImageException {
+    refuseChanged();
+    PosixHostFile now = file;
+    try {
+      return question.ask(now, hostOffset);
+    } catch (ImageException e) {
+      if (e.errno() != Errno.ESTALE) {
+        throw e;
+      }
+      return question.ask(reopened(now), hostOffset);
     }
   }
 
@@ -164,14 +234,14 @@ final class StorageFile implements HostFile {
     }
   }
 
-  /** The file opened again, in the place of {@code stale}; only if it is still the same. */
-  private synchronized PosixHostFile reopened(PosixHostFile stale) throws ImageException {
-    if (file != stale) {
-      return file; // another thread came first
-    }
-    PosixHostFile opened;
+  /**
+   * The file opened again, in the place of {@code stale}; only if it is still the same. Several
+   * threads may come here: none waits for another one's server.
+   */
+  private PosixHostFile reopened(PosixHostFile stale) throws ImageException {
+    PosixHostFile again;
     try {
-      opened = PosixHostFile.open(path, false);
+      again = PosixHostFile.open(path, false);
     } catch (ImageException e) {
       if (e.errno() == Errno.ENOENT) {
         note("it is gone");
@@ -180,39 +250,51 @@ final class StorageFile implements HostFile {
       throw e;
     }
     try {
-      note(print.difference(opened.status()));
+      note(print.difference(again.status()));
       refuseChanged();
       if (locked) {
-        HostFiles.POSIX.lock(opened, forceShare, line -> {});
+        locks.take(again, forceShare, line -> {});
       }
     } catch (ImageException e) {
-      opened.close();
+      again.close();
       throw e;
     }
-    log.accept(Escape.text(path) + ": its server had lost it (Stale file handle); opened again");
+    if (replace(stale, again)) {
+      log.accept(Escape.text(path) + ": its server had lost it (Stale file handle); opened again");
+    } else {
+      again.close();
+    }
+    return file;
+  }
+
+  /** Returns false if another thread came first, or the end. */
+  private synchronized boolean replace(PosixHostFile stale, PosixHostFile again) {
+    if (file != stale || closed) {
+      return false;
+    }
     lost.add(stale);
-    file = opened;
-    return opened;
+    file = again;
+    return true;
   }
 
   @Override
   public long length() throws ImageException {
-    return file.length();
+    return ask((now, offset) -> now.length(), 0);
   }
 
   @Override
   public long nextData(long hostOffset) throws ImageException {
-    return file.nextData(hostOffset);
+    return ask(PosixHostFile::nextData, hostOffset);
   }
 
   @Override
   public long nextHole(long hostOffset) throws ImageException {
-    return file.nextHole(hostOffset);
+    return ask(PosixHostFile::nextHole, hostOffset);
   }
 
   @Override
   public long allocatedBytes() throws ImageException {
-    return file.allocatedBytes();
+    return ask((now, offset) -> now.allocatedBytes(), 0);
   }
 
   @Override
@@ -260,6 +342,7 @@ final class StorageFile implements HostFile {
 
   @Override
   public synchronized void close() throws ImageException {
+    closed = true;
     for (PosixHostFile one : lost) {
       try {
         one.close();

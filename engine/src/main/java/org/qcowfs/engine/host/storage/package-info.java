@@ -10,8 +10,9 @@
  *
  * About once a second a read also asks whether the file is still as it was opened ({@link
  * org.qcowfs.engine.host.storage.FilePrint}). A handle that the file server has lost (ESTALE) is
- * opened again by its path. With a time limit, reads run on threads of their own ({@link
- * org.qcowfs.engine.host.storage.TimedReads}), which may be left behind.
+ * opened again by its path. With a time limit, opens, reads and questions run on threads of their
+ * own ({@link org.qcowfs.engine.host.storage.TimedCalls}), which may be left behind; locks always
+ * do ({@link org.qcowfs.engine.host.storage.BoundedLocks}).
  *
  * <h2>What must hold</h2>
  *
