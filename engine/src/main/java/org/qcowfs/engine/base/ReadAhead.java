@@ -9,7 +9,7 @@ import org.qcowfs.engine.layer.Mapping;
  *
  * <p>The host reads ahead by itself, but little (128 KiB, unless root said otherwise), and it knows
  * offsets of the file only. Here the map is known: the window follows a fragmented layout and jumps
- * over holes. It begins with 1 MiB, and doubles up to 8 MiB as long as a reader goes on.
+ * over holes. It begins with 1 MiB, and doubles up to 16 MiB as long as a reader goes on.
  *
  * <p>Whether reads take long is measured: an average that a slow read raises at once and quick ones
  * lower slowly, because once this works most reads are quick.
@@ -21,7 +21,7 @@ public final class ReadAhead {
   public static final long SLOW_NANOS = 1_000_000;
 
   private static final long FIRST_WINDOW = 1 << 20;
-  private static final long MAX_WINDOW = 8 << 20;
+  private static final long MAX_WINDOW = 16 << 20;
 
   /** Less is not asked for: it would cost a system call for each small read. */
   private static final long MIN_STEP = 128 << 10;

@@ -64,12 +64,15 @@ public final class ImageException extends IOException {
     return new ImageException(ErrorKind.CORRUPT, file, detail, 0, null, true, false);
   }
 
-  /** The host does not answer, which whoever threw this has written to the log, once. */
+  /**
+   * The host does not answer, which whoever threw this has written to the log, once; or nobody
+   * waits for the answer any more.
+   */
   public static ImageException reported(String file, String detail, int errno) {
     return new ImageException(ErrorKind.IO, file, detail, errno, null, false, true);
   }
 
-  /** Whether the log has it already. */
+  /** Whether the log has it already, or need not have it. */
   public boolean isReported() {
     return reported;
   }

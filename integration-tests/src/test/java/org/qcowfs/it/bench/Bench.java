@@ -33,8 +33,8 @@ public final class Bench {
   /**
    * Runs the benchmark.
    *
-   * @param arguments the folder for images; {@code reads}, {@code writes} or {@code driver}; for
-   *     the last the built C pass-through example
+   * @param arguments the folder for images; {@code reads}, {@code writes}, {@code slow} or {@code
+   *     driver}; for the last the built C pass-through example
    */
   public static void main(String[] arguments) throws IOException {
     Requires.root();
@@ -58,6 +58,10 @@ public final class Bench {
         }
         case "writes" -> {
           new WriteBench(bench.images, bench.scratch, ROUNDS, bench.table).run();
+          System.out.println(bench.table);
+        }
+        case "slow" -> {
+          new SlowBench(bench.scratch, ROUNDS, bench.table).run();
           System.out.println(bench.table);
         }
         case "driver" -> System.out.println(bench.passthrough(Path.of(arguments[2])));

@@ -55,7 +55,9 @@ public final class BadStorage implements AutoCloseable {
     ServedFolder served = new ServedFolder(folder, files, faults, writable);
     List<String> arguments = new ArrayList<>(List.of("badstorage", "-f", "-o"));
     arguments.add(
+        // As many requests at a time as a network file system has under way.
         "use_ino,fsname=badstorage,subtype=badstorage,attr_timeout=0,entry_timeout=0,"
+            + "max_background=256,congestion_threshold=256,"
             + (writable ? "rw" : "ro"));
     arguments.add(point.toString());
     Session session = Session.mount(arguments, served.table());

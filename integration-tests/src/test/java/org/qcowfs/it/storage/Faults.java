@@ -32,6 +32,8 @@ public final class Faults {
   private final AtomicLong bytesRead = new AtomicLong();
   private final AtomicInteger inFlight = new AtomicInteger();
   private final AtomicInteger mostInFlight = new AtomicInteger();
+  private final AtomicLong bytesInFlight = new AtomicLong();
+  private final AtomicLong mostBytesInFlight = new AtomicLong();
   private volatile long latencyNanos;
   private volatile boolean seekable = true;
   private volatile boolean rootSquashed;
@@ -129,6 +131,11 @@ public final class Faults {
     return mostInFlight.get();
   }
 
+  /** The most bytes that were asked for at one time. */
+  public long mostBytesInFlight() {
+    return mostBytesInFlight.get();
+  }
+
   int errno(Call call) {
     return errnos.get(call.ordinal());
   }
@@ -164,6 +171,7 @@ public final class Faults {
     reads.incrementAndGet();
     bytesRead.addAndGet(length);
     mostInFlight.accumulateAndGet(inFlight.incrementAndGet(), Math::max);
+    mostBytesInFlight.accumulateAndGet(bytesInFlight.addAndGet(length), Math::max);
     long end = System.nanoTime() + latencyNanos;
     for (long left = latencyNanos; left > 0; left = end - System.nanoTime()) {
       LockSupport.parkNanos(left);
@@ -185,7 +193,8 @@ public final class Faults {
     }
   }
 
-  void endRead() {
+  void endRead(int length) {
     inFlight.decrementAndGet();
+    bytesInFlight.addAndGet(-length);
   }
 }

@@ -42,7 +42,7 @@ class ServedFile implements FileContent {
       int got = file.read(offset, dst, position, length);
       dst.zero(position + got, length - got);
     } finally {
-      faults.endRead();
+      faults.endRead(length);
     }
   }
 

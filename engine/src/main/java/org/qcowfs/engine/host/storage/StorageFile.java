@@ -145,7 +145,7 @@ final class StorageFile implements HostFile {
   /** Returns if it is to be tried again. */
   private void failed(ImageException e) throws ImageException {
     boolean again = policy.retry() && isPassing(e);
-    if (again || e.isReported()) {
+    if (again || e.isReported() && e.errno() != Errno.EINTR) {
       report(e, again);
     }
     if (!again) {
@@ -157,8 +157,7 @@ final class StorageFile implements HostFile {
     try {
       Thread.sleep(millis);
     } catch (InterruptedException e) {
-      throw new ImageException(
-          ErrorKind.IO, path, "Could not read: nobody waits any more", Errno.EINTR, e);
+      throw ImageException.reported(path, "nobody waits for a read any more", Errno.EINTR);
     }
   }
 
@@ -181,10 +180,8 @@ final class StorageFile implements HostFile {
     try {
       return readFrom(now, hostOffset, dst, position, length);
     } catch (ImageException e) {
-      if (e.errno() != Errno.ESTALE) {
-        throw e;
-      }
-      return readFrom(reopened(now), hostOffset, dst, position, length);
+      return (int)
+          askAnother(now, e, (f, at) -> readFrom(f, at, dst, position, length), hostOffset);
     }
   }
 
@@ -194,10 +191,7 @@ final class StorageFile implements HostFile {
     try {
       return question.ask(now, hostOffset);
     } catch (ImageException e) {
-      if (e.errno() != Errno.ESTALE) {
-        throw e;
-      }
-      return question.ask(reopened(now), hostOffset);
+      return askAnother(now, e, question, hostOffset);
     }
   }
 
@@ -235,36 +229,73 @@ final class StorageFile implements HostFile {
   }
 
   /**
-   * The file opened again, in the place of {@code stale}; only if it is still the same. Several
-   * threads may come here: none waits for another one's server.
+   * Asks again, through the file as it is opened now, if a file server may have lost what {@code
+   * lost} was; from then on that one is used. Several threads may come here: none waits for another
+   * one's server.
+   *
+   * @param failure what {@code lost} answered, thrown if this is not why
    */
-  private PosixHostFile reopened(PosixHostFile stale) throws ImageException {
+  private long askAnother(
+      PosixHostFile lost, ImageException failure, Question question, long hostOffset)
+      throws ImageException {
+    boolean stale = failure.errno() == Errno.ESTALE;
+    // A server that has restarted may not have given the locks back: the kernel then fails all that
+    // is read through a descriptor that had them.
+    if (!stale && !(failure.errno() == Errno.EIO && locked) || change != null) {
+      throw failure;
+    }
+    PosixHostFile present = file;
+    if (present != lost) {
+      return question.ask(present, hostOffset);
+    }
     PosixHostFile again;
     try {
       again = PosixHostFile.open(path, false);
     } catch (ImageException e) {
-      if (e.errno() == Errno.ENOENT) {
+      if (stale && e.errno() == Errno.ENOENT) {
         note("it is gone");
         refuseChanged();
       }
-      throw e;
+      throw stale ? e : failure;
     }
+    boolean used = false;
     try {
-      note(print.difference(again.status()));
+      String difference = print.difference(again.status());
+      if (difference != null && !stale && !policy.watch()) {
+        throw failure;
+      }
+      note(difference);
       refuseChanged();
+      long answer = question.ask(again, hostOffset);
+      if (!stale && answers(lost, question, hostOffset)) {
+        return answer; // it was a passing error
+      }
       if (locked) {
         locks.take(again, forceShare, line -> {});
       }
+      used = replace(lost, again);
+      if (used) {
+        log.accept(
+            Escape.text(path)
+                + (stale
+                    ? ": its server had lost it (Stale file handle); opened again"
+                    : ": could be read only after it was opened again"));
+      }
+      return answer;
+    } finally {
+      if (!used) {
+        again.close();
+      }
+    }
+  }
+
+  private static boolean answers(PosixHostFile file, Question question, long hostOffset) {
+    try {
+      question.ask(file, hostOffset);
+      return true;
     } catch (ImageException e) {
-      again.close();
-      throw e;
+      return false;
     }
-    if (replace(stale, again)) {
-      log.accept(Escape.text(path) + ": its server had lost it (Stale file handle); opened again");
-    } else {
-      again.close();
-    }
-    return file;
   }
 
   /** Returns false if another thread came first, or the end. */

@@ -9,7 +9,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.posix.Errno;
@@ -159,8 +158,7 @@ final class TimedCalls {
       if (!started) {
         unclaimed.accept(null);
       }
-      throw new ImageException(
-          ErrorKind.IO, path, "nobody waits for " + what + " any more", Errno.EINTR, e);
+      throw ImageException.reported(path, "nobody waits for " + what + " any more", Errno.EINTR);
     }
     if (!started) {
       unclaimed.accept(null);
