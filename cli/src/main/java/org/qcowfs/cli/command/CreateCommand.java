@@ -170,8 +170,12 @@ public final class CreateCommand implements Command {
   }
 
   private static Image open(String path, String backing, @Nullable String format)
-      throws ImageException {
-    String file = BackingPath.resolve(path, backing, "backing file", BackingPolicy.ANY);
+      throws ImageException, CommandException {
+    // What is typed here is a request; as a name in a header it will be refused like any other.
+    String file =
+        backing.startsWith("json:")
+            ? ImageSource.ofJson(backing).path()
+            : BackingPath.resolve(path, backing, "backing file", BackingPolicy.ANY);
     return Images.open(file, OpenOptions.readOnly().withFormat(format).withForceShare(true));
   }
 }

@@ -97,7 +97,6 @@ final class ImageOptions {
             "file.read-only",
             "file.auto-read-only",
             "file.node-name",
-            "file.locking",
             "file.aio",
             "file.discard",
             "file.cache.direct",
@@ -109,6 +108,7 @@ final class ImageOptions {
             "cache-clean-interval",
             "lazy-refcounts",
             "overlap-check" -> {}
+        case "file.locking" -> share |= value.equals("off"); // one who only reads needs no more
         case "force-share", "file.force-share" ->
             share |= value.equals("on") || value.equals("true");
         default ->

@@ -107,6 +107,11 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
     return ImageOptions.parse(list, false);
   }
 
+  /** The image that {@code json:{...}} names. */
+  public static ImageSource ofJson(String json) throws CommandException {
+    return ImageOptions.operand(json, null, false);
+  }
+
   /** The path that an operand names: without {@code file:} before it. */
   public static String plainPath(String operand) {
     return ImageOptions.plainPath(operand);

@@ -1,6 +1,7 @@
 package org.qcowfs.cli.option;
 
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.cli.program.CommandException;
 import org.qcowfs.engine.Images;
@@ -27,11 +28,14 @@ public record NewImage(String path, String format, KeyValues options) {
           "data_file",
           "data_file_raw",
           "extended_l2",
+          "extent_size_hint",
           "lazy_refcounts",
+          "nocow",
           "preallocation",
           "refcount_bits",
           "size");
-  private static final List<String> RAW_KEYS = List.of("preallocation", "size");
+  private static final List<String> RAW_KEYS =
+      List.of("extent_size_hint", "nocow", "preallocation", "size");
   private static final String QCOW2_HELP =
       """
         backing_file=<str>     - File name of a base image
@@ -42,13 +46,17 @@ public record NewImage(String path, String format, KeyValues options) {
         data_file=<str>        - File name of an external data file
         data_file_raw=<bool (on/off)> - The external data file must stay valid as a raw image
         extended_l2=<bool (on/off)> - Extended L2 tables
+        extent_size_hint=<size> - Extent size hint for the image file, 0 to disable
         lazy_refcounts=<bool (on/off)> - Postpone refcount updates
+        nocow=<bool (on/off)>  - Turn off copy-on-write (valid only on btrfs)
         preallocation=<str>    - Preallocation mode (allowed values: off, metadata, falloc, full)
         refcount_bits=<num>    - Width of a reference count entry in bits
         size=<size>            - Virtual disk size
       """;
   private static final String RAW_HELP =
       """
+        extent_size_hint=<size> - Extent size hint for the image file, 0 to disable
+        nocow=<bool (on/off)>  - Turn off copy-on-write (valid only on btrfs)
         preallocation=<str>    - Preallocation mode (allowed values: off, falloc, full)
         size=<size>            - Virtual disk size
       """;
@@ -83,15 +91,27 @@ public record NewImage(String path, String format, KeyValues options) {
 
   /** What {@code -o help} shows; {@code withFile} if a file is named too. */
   public static String help(String format, boolean withFile) {
-    String options = format.equals("raw") ? RAW_HELP : QCOW2_HELP;
+    boolean raw = format.equals("raw");
+    String options = raw ? RAW_HELP : QCOW2_HELP;
     return withFile
         ? "Supported options:\n" + options
         : "Supported "
             + format
             + " options:\n"
             + options
+                .lines()
+                .filter(line -> !aboutTheFile(line.strip(), raw))
+                .map(line -> line + "\n")
+                .collect(Collectors.joining())
             + "\nThe protocol level may support further options.\n"
             + "Specify the target filename to include those options.\n";
+  }
+
+  /** Whether an option is the file's rather than the format's. */
+  private static boolean aboutTheFile(String option, boolean raw) {
+    return option.startsWith("extent_size_hint=")
+        || option.startsWith("nocow=")
+        || raw && option.startsWith("preallocation=");
   }
 
   public boolean isRaw() {
@@ -104,7 +124,9 @@ public record NewImage(String path, String format, KeyValues options) {
     line.append("', fmt=").append(format);
     if (isRaw()) {
       line.append(" size=").append(size);
+      appendNocow(line);
       append(line, "preallocation", null);
+      appendHint(line);
       return line.toString();
     }
     line.append(" cluster_size=").append(options.size("cluster_size", 1 << 16, path));
@@ -121,7 +143,23 @@ public record NewImage(String path, String format, KeyValues options) {
     }
     line.append(" lazy_refcounts=").append(options.flag("lazy_refcounts", path) ? "on" : "off");
     line.append(" refcount_bits=").append(options.number("refcount_bits", 16, path));
+    appendNocow(line);
+    appendHint(line);
     return line.toString();
+  }
+
+  // Both are hints to a file system, and not taken up here.
+
+  private void appendNocow(StringBuilder line) throws CommandException {
+    if (options.has("nocow")) {
+      line.append(" nocow=").append(options.flag("nocow", path) ? "on" : "off");
+    }
+  }
+
+  private void appendHint(StringBuilder line) throws CommandException {
+    if (options.has("extent_size_hint")) {
+      line.append(" extent_size_hint=").append(options.size("extent_size_hint", 0, path));
+    }
   }
 
   private void append(StringBuilder line, String key, @Nullable String otherwise) {
