@@ -23,7 +23,6 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFiles;
-import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.model.Qcow2Info;
@@ -124,8 +123,10 @@ public final class ConvertCommand implements Command {
             }
           });
     }
-    ImageInfo info = target.info();
-    if (info.backingName() != null) {
+    // A target that is there already is overwritten whole, unless it is said what it stands on.
+    boolean above =
+        Options.has(line, "-n") ? Options.has(line, "-B") : target.info().backingName() != null;
+    if (above) {
       convert.aboveBacking(target.depth() > 1 ? target.layer(1).size() : 0);
     }
   }
@@ -175,6 +176,11 @@ public final class ConvertCommand implements Command {
     boolean raw = format.equals("raw");
     if (raw && options.has("backing_file")) {
       throw new CommandException("Backing file not supported for file format 'raw'");
+    }
+    if (options.has("backing_file") && sources.size() > 1) {
+      throw new CommandException(
+          "Having a backing file for the target makes no sense when concatenating multiple input"
+              + " images");
     }
     if (options.has("backing_file") && !options.has("backing_fmt")) {
       throw new CommandException("Use of backing file requires explicit backing format");

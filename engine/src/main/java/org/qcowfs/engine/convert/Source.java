@@ -42,7 +42,8 @@ final class Source {
   /**
    * As {@link Image#extent}, within one of the images.
    *
-   * @param topOnly whether what the top layer does not have counts as {@code UNALLOCATED}
+   * @param topOnly whether what the layers below have, or may have, counts as {@code UNALLOCATED};
+   *     what reads as zeroes because they end before it, or because there are none, is {@code ZERO}
    */
   void extent(long offset, long length, boolean topOnly, Mapping out) throws ImageException {
     int i = indexOf(offset);
@@ -51,6 +52,8 @@ final class Source {
     image.extent(within, Math.min(length, image.size() - within), out);
     if (topOnly && out.depth() > 0) {
       out.setUnallocated(out.length());
+    } else if (topOnly && out.kind() == Mapping.Kind.UNALLOCATED) {
+      out.setZero(out.length());
     }
   }
 

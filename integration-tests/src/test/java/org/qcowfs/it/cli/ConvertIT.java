@@ -187,6 +187,34 @@ class ConvertIT {
     }
   }
 
+  /** Zeroes of the source hide what the target's backing file has there. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "convert -n -O qcow2 holes.qcow2 x",
+        "convert -n -S 0 -O qcow2 holes.qcow2 x",
+        "convert -n -B full.qcow2 -F qcow2 -O qcow2 holes.qcow2 x",
+        "convert -B full.qcow2 -F qcow2 -O qcow2 holes.qcow2 x",
+        "convert -c -B full.qcow2 -F qcow2 -O qcow2 holes.qcow2 x",
+        "convert -B full.qcow2 -F qcow2 -O qcow2 above-short.qcow2 x",
+      })
+  void zeroesHideTheBackingFileOfTheTarget(String line) {
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      QemuImg.create(folder.resolve("full.qcow2"), 8 * MIB);
+      QemuIo.on(folder.resolve("full.qcow2")).write(5, 0, 8 * MIB).run();
+      QemuImg.create(folder.resolve("short.qcow2"), 3 * MIB);
+      QemuIo.on(folder.resolve("short.qcow2")).write(5, 0, 3 * MIB).run();
+      QemuImg.create(folder.resolve("holes.qcow2"), 8 * MIB);
+      QemuIo.on(folder.resolve("holes.qcow2")).write(1, MIB, MIB).zero(4 * MIB, MIB).run();
+      QemuImg.createOverlay(folder.resolve("above-short.qcow2"), "short.qcow2", "qcow2", 8 * MIB);
+      QemuImg.createOverlay(folder.resolve("x"), "full.qcow2", "qcow2");
+    }
+    twins.same(line.split(" "));
+    String source = line.substring(line.lastIndexOf(' ', line.length() - 3) + 1, line.length() - 2);
+    Run.ok("qemu-img", "compare", twins.ours() + "/" + source, twins.ours() + "/x");
+    Cli.qemuImg(twins.ours(), "check", "x").orFail();
+  }
+
   @Test
   void sourceIsNeverTheTarget() throws IOException {
     byte[] before = Files.readAllBytes(twins.ours().resolve("src.qcow2"));
