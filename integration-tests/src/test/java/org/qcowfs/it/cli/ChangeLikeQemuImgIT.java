@@ -130,7 +130,7 @@ class ChangeLikeQemuImgIT {
   private static List<String> info(Path folder, String name) {
     String json = Cli.qemuImg(folder, "info", "--output=json", name).out();
     List<String> lines = new ArrayList<>(new TreeSet<>(json.lines().map(String::strip).toList()));
-    lines.removeIf(l -> l.matches("\"(actual-size|date-sec|date-nsec|icount)\": .*"));
+    lines.removeIf(l -> l.matches("\"(actual-size|date-sec|date-nsec)\": .*"));
     return lines;
   }
 }

@@ -102,7 +102,7 @@ final class DiskSnapshots {
                   0,
                   0,
                   header.size(),
-                  -1,
+                  0, // as qemu-img
                   active.hostOffset(),
                   active.entries().length);
           list.add(made);
