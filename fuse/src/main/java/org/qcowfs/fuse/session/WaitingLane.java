@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.fuse.tree.FaultLog;
@@ -18,8 +19,8 @@ final class WaitingLane {
   private static final int MAX_THREADS = 8;
   private static final long PATIENCE_MILLIS = 1000;
 
-  /** A thread beyond the first that has had nothing to do for so long ends. */
-  private static final long IDLE_SECONDS = 10;
+  /** For so long no request has had to wait for a thread: those beyond the first end. */
+  private static final long CALM_SECONDS = 10;
 
   /**
    * A request that another channel received.
@@ -53,8 +54,10 @@ final class WaitingLane {
   /** Of each of {@link #threads}, its channel. */
   private final List<DeviceChannel> channels = new ArrayList<>();
 
+  private final AtomicInteger busy = new AtomicInteger();
   private int started;
   private boolean hadQueue;
+  private long neededNanos = System.nanoTime();
 
   /**
    * @param servers makes one for each thread
@@ -78,6 +81,9 @@ final class WaitingLane {
     boolean hasQueue = !queue.isEmpty();
     if (hasQueue && hadQueue && threads.size() < MAX_THREADS) {
       start();
+    }
+    if (hasQueue) {
+      neededNanos = System.nanoTime();
     }
     hadQueue = hasQueue;
   }
@@ -115,9 +121,10 @@ final class WaitingLane {
     }
   }
 
-  /** Lets this thread go unless it is the last one. */
+  /** Lets this thread go unless it is the only one that has nothing to do. */
   private synchronized boolean leave(Server server) {
-    if (threads.size() == 1) {
+    long calm = System.nanoTime() - neededNanos;
+    if (threads.size() - busy.get() == 1 || calm < TimeUnit.SECONDS.toNanos(CALM_SECONDS)) {
       return false;
     }
     threads.remove(Thread.currentThread());
@@ -127,19 +134,17 @@ final class WaitingLane {
   }
 
   private void serve(Server server) {
-    while (true) {
+    while (!leave(server)) {
       try {
-        Request request = queue.poll(IDLE_SECONDS, TimeUnit.SECONDS);
+        Request request = queue.poll(CALM_SECONDS, TimeUnit.SECONDS);
         if (request == null) {
-          if (leave(server)) {
-            return;
-          }
           continue;
         }
         DeviceChannel from = request.from;
         if (from == null) {
           return;
         }
+        busy.incrementAndGet();
         try {
           server.channel().adopt(request.bytes, from.descriptor());
           server.channel().begin();
@@ -147,6 +152,7 @@ final class WaitingLane {
         } finally {
           server.channel().end();
           from.returned();
+          busy.decrementAndGet();
           Thread.interrupted(); // it was about that request
         }
       } catch (InterruptedException e) {

@@ -1,12 +1,14 @@
 package org.qcowfs.it.soak;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.qcowfs.it.mount.Await;
 import org.qcowfs.it.support.Run;
 
 /**
@@ -24,6 +26,7 @@ record Figures(long threads, long descriptors, long heapKib, long nativeKib, lon
 
   static Figures of(long pid) throws IOException {
     String process = Long.toString(pid);
+    Await.until("threads without work end", () -> waitingThreads(pid) <= 1);
     for (int i = 0; i < 2; i++) { // what has a cleaner is gone after the second
       Run.ok(JCMD, process, "GC.run");
     }
@@ -41,6 +44,23 @@ record Figures(long threads, long descriptors, long heapKib, long nativeKib, lon
         sum(heap, "(?:new generation|tenured generation) .*used (\\d+)K"),
         number(memory, "Total: .*committed=(\\d+)KB"),
         number(status, "VmRSS:\\s+(\\d+) kB"));
+  }
+
+  /** Threads that answer what may have to wait: all but one end when they have been idle. */
+  private static long waitingThreads(long pid) {
+    try (Stream<Path> tasks = Files.list(Path.of("/proc", Long.toString(pid), "task"))) {
+      return tasks.filter(task -> name(task).startsWith("fuse-waiting")).count();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String name(Path task) {
+    try {
+      return Files.readString(task.resolve("comm"));
+    } catch (IOException e) {
+      return ""; // it has just ended
+    }
   }
 
   /** Why {@code later} shows a leak compared with this; empty if it does not. */
