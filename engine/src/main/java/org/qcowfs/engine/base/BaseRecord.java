@@ -18,6 +18,7 @@ import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.host.posix.FileStatus;
 import org.qcowfs.engine.host.storage.StorageFiles;
 
@@ -51,9 +52,9 @@ public final class BaseRecord {
   /**
    * What {@code files}, those below an image from the top down, are now.
    *
-   * @param storage where they are opened
+   * @param storage where they are opened: those of this host
    */
-  public static BaseRecord of(List<Path> files, StorageFiles storage) throws ImageException {
+  public static BaseRecord of(List<Path> files, HostFiles storage) throws ImageException {
     List<Map<String, String>> marks = new ArrayList<>();
     for (Path file : files) {
       try (HostFile open = storage.open(file.toString(), false)) {

@@ -83,13 +83,17 @@ public final class StorageFiles implements HostFiles {
   }
 
   /**
-   * What the host said of a file of this chain when it was opened for reading.
+   * What the host says of an open file of its own; of one of this chain, what it said when that was
+   * opened.
    *
-   * @throws IllegalArgumentException if it was not
+   * @throws IllegalArgumentException if it is somebody else's
    */
-  public static FileStatus opened(HostFile file) {
+  public static FileStatus opened(HostFile file) throws ImageException {
     if (file instanceof StorageFile stored) {
       return stored.opened();
+    }
+    if (file instanceof PosixHostFile plain) {
+      return plain.status();
     }
     throw new IllegalArgumentException(file.path());
   }
