@@ -22,6 +22,7 @@ import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
+import org.qcowfs.engine.layer.RangeCopy;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -544,6 +545,11 @@ public final class Image implements Closeable {
    */
   public @Nullable Compressing compressing() {
     return writable() && chain.top() instanceof Compressing top ? top : null;
+  }
+
+  /** What copies ranges of files into the top layer, or null where it cannot or takes no writes. */
+  public @Nullable RangeCopy rangeCopy() {
+    return writable() && chain.top() instanceof RangeCopy top ? top : null;
   }
 
   /**

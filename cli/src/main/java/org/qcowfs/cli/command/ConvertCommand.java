@@ -114,6 +114,9 @@ public final class ConvertCommand implements Command {
     if (Options.has(line, "-W")) {
       convert.unordered();
     }
+    if (Options.has(line, "-C")) {
+      convert.offloaded();
+    }
     if (Options.has(line, "--salvage")) {
       boolean quiet = Options.has(line, "--quiet");
       convert.salvage(

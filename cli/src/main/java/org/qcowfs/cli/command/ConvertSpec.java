@@ -83,7 +83,11 @@ final class ConvertSpec {
                 "-S"))
         .addOption(Options.value("COUNT", "Most threads at work, 1 to 16 (default: 8).", "-m"))
         .addOption(Options.flag("Write in any order.", "-W"))
-        .addOption(Options.flag("Accepted as qemu-img does; copies as without it.", "-C"))
+        .addOption(
+            Options.flag(
+                "Have the host copy the data where it can: on one XFS or btrfs the images then share"
+                    + " blocks.",
+                "-C"))
         .addOption(Options.value("RATE", "Most bytes a second.", "-r"))
         .addOption(Options.flag("Show progress.", "-p"))
         .addOption(Options.flag("Print nothing but errors.", "-q", "--quiet"));

@@ -11,6 +11,7 @@ import org.qcowfs.engine.change.Progress;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.RangeCopy;
 
 /**
  * Copies disks into another image.
@@ -29,11 +30,15 @@ public final class Convert {
   /** Pieces are this long, or a cluster if that is longer. */
   private static final int PIECE_BYTES = 1 << 20;
 
+  /** What the host is asked to copy at once. */
+  private static final int OFFLOAD_BYTES = 16 << 20;
+
   private static final int DEFAULT_SPARSE_BYTES = 4096;
   private static final int MOST_LEFT_OUT = 1 << 16;
 
   private final Source source;
   private boolean compress;
+  private boolean offload;
   private boolean targetIsZero;
   private boolean skipsLower;
   private boolean ordered = true;
@@ -49,6 +54,7 @@ public final class Convert {
   private final Mapping mapping = new Mapping();
   private long position;
   private int unit = 1;
+  private @Nullable RangeCopy rangeCopy;
   private long taken;
   private long turn;
   private long started;
@@ -66,6 +72,15 @@ public final class Convert {
   /** Store clusters compressed. */
   public Convert compressed() {
     compress = true;
+    return this;
+  }
+
+  /**
+   * Have the host copy data where it can, or share the blocks of the two files (copy offloading).
+   * Zeroes that a source stores as data are then copied as data.
+   */
+  public Convert offloaded() {
+    offload = true;
     return this;
   }
 
@@ -152,6 +167,7 @@ public final class Convert {
     report(0);
     started = System.nanoTime();
     unit = compress ? compressedUnit(target) : 1;
+    rangeCopy = offload ? target.rangeCopy() : null;
     int pieceBytes = Math.max(PIECE_BYTES, unit);
     PieceSettings settings =
         new PieceSettings(compress, skipsLower, sparseBytes, grain(target), salvage);
@@ -235,9 +251,20 @@ public final class Convert {
             position = skipTo;
             continue;
           }
-        } else if (skipsLower) {
-          // Beyond this extent the backing file may have the bytes.
-          end = Math.min(end, (extentEnd + unit - 1) / unit * (long) unit);
+        } else {
+          if (skipsLower) {
+            // Beyond this extent the backing file may have the bytes.
+            end = Math.min(end, (extentEnd + unit - 1) / unit * (long) unit);
+          }
+          RangeCopy host = rangeCopy;
+          if (host != null && mapping.kind() == Mapping.Kind.DATA && !piece.refuses(mapping)) {
+            if (offer(host, piece, extentEnd)) {
+              return true;
+            }
+            // Read and written up to where a unit may begin that is data as a whole.
+            int whole = host.copyRangeUnit();
+            end = Math.min(end, (start / whole + 1) * whole);
+          }
         }
       }
       piece.set(taken++, start, (int) (end - start));
@@ -246,6 +273,20 @@ public final class Convert {
       return true;
     }
     return false;
+  }
+
+  /** Gives a piece that the host may copy; false if no whole unit of it lies here. */
+  private boolean offer(RangeCopy host, Piece piece, long extentEnd) throws InterruptedException {
+    long whole = host.copyRangeUnit();
+    long start = position;
+    long end = Math.min(extentEnd, start + OFFLOAD_BYTES) / whole * whole;
+    if (start % whole != 0 || end <= start) {
+      return false;
+    }
+    piece.set(taken++, start, (int) (end - start), host, mapping);
+    position = end;
+    throttle();
+    return true;
   }
 
   /** Asks what is at {@code at}; returns for how many bytes the answer holds. */

@@ -5,9 +5,12 @@ import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
+import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Compressing;
 import org.qcowfs.engine.layer.Compressor;
+import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.RangeCopy;
 
 /**
  * One thread's place in a conversion: the bytes of a piece, on their way from source to target.
@@ -34,6 +37,15 @@ final class Piece implements AutoCloseable {
   private long start;
   private int length;
 
+  /** What the host is asked to copy the piece into; null to read and write it. */
+  private @Nullable RangeCopy offload;
+
+  private @Nullable HostFile file;
+  private long hostOffset;
+
+  /** The host has refused to copy from this file. */
+  private @Nullable HostFile refused;
+
   Piece(Source source, Image target, PieceSettings settings, int bytes) {
     this.source = source;
     this.target = target;
@@ -55,6 +67,23 @@ final class Piece implements AutoCloseable {
     this.number = number;
     this.start = start;
     this.length = length;
+    this.offload = null;
+  }
+
+  /**
+   * As {@link #set(long, long, int)}, of data that the host may copy; it may be longer than the
+   * buffer.
+   */
+  void set(long number, long start, int length, RangeCopy offload, Mapping data) {
+    set(number, start, length);
+    this.offload = offload;
+    this.file = data.dataFile();
+    this.hostOffset = data.hostOffset();
+  }
+
+  /** Whether the host has refused to copy from where this data is. */
+  boolean refuses(Mapping data) {
+    return data.dataFile() == refused;
   }
 
   /** Its place in the order of pieces. */
@@ -69,6 +98,9 @@ final class Piece implements AutoCloseable {
 
   /** Reads, and compresses if that is wanted. */
   void read() throws ImageException {
+    if (offload != null) {
+      return;
+    }
     try {
       source.read(start, data, 0, length);
     } catch (ImageException e) {
@@ -114,12 +146,29 @@ final class Piece implements AutoCloseable {
 
   /** Writes what must be written. */
   void write() throws ImageException {
-    if (compressing != null && packed != null) {
+    RangeCopy host = offload;
+    HostFile from = file;
+    if (host != null && from != null) {
+      offload(host, from);
+    } else if (compressing != null && packed != null) {
       writePacked(compressing, packed);
     } else if (settings.sparseBytes() == 0) {
       target.write(start, data, 0, length);
     } else {
       writeSparse();
+    }
+  }
+
+  private void offload(RangeCopy host, HostFile from) throws ImageException {
+    long end = end();
+    long done = host.copyRange(start, from, hostOffset, length);
+    if (done < length) {
+      refused = from;
+    }
+    for (long at = start + done; at < end; at += data.capacity()) {
+      set(number, at, (int) Math.min(data.capacity(), end - at));
+      read();
+      write();
     }
   }
 

@@ -14,6 +14,10 @@
  *                      write                           (one after the other)
  * </pre>
  *
+ * With copy offloading a piece is a run of data in one host file, which the host copies or shares
+ * ({@link org.qcowfs.engine.layer.RangeCopy}) in the place of all that; where it refuses, the piece
+ * goes the usual way.
+ *
  * <h2>What must hold</h2>
  *
  * A source is never written to. Memory does not depend on the size of a disk: a few buffers per

@@ -68,6 +68,17 @@ public interface HostFile extends Closeable {
   void zeroRange(long hostOffset, long length) throws ImageException;
 
   /**
+   * Copies bytes of another file without their passing through this process; where the file system
+   * can, both files share the blocks afterwards.
+   *
+   * @return false where the host cannot: what the range then holds is undefined
+   */
+  default boolean copyFrom(HostFile source, long sourceOffset, long hostOffset, long length)
+      throws ImageException {
+    return false;
+  }
+
+  /**
    * Gives a range's blocks back; it reads as zeroes afterwards if this returned true.
    *
    * @return false where the host cannot punch holes: the range is then unchanged

@@ -16,6 +16,7 @@ import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Layer;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.Preallocated;
+import org.qcowfs.engine.layer.RangeCopy;
 import org.qcowfs.engine.layer.Snapshotted;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
@@ -45,7 +46,13 @@ import org.qcowfs.engine.qcow2.write.WritableDisk;
  * <p><b>Thread safety:</b> as {@link Layer}.
  */
 final class Qcow2Layer
-    implements WritableLayer, Growable, Snapshotted.Writable, Preallocated, Compressing, CopyUp {
+    implements WritableLayer,
+        Growable,
+        Snapshotted.Writable,
+        Preallocated,
+        Compressing,
+        CopyUp,
+        RangeCopy {
   private final HostFile file;
   private final HostFile dataFile;
   private volatile Header header;
@@ -332,6 +339,17 @@ final class Qcow2Layer
   public void writeCompressed(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
     disk().writeCompressed(guestOffset, src, position, length);
+  }
+
+  @Override
+  public int copyRangeUnit() {
+    return (int) geometry.clusterSize();
+  }
+
+  @Override
+  public long copyRange(long guestOffset, HostFile source, long hostOffset, long length)
+      throws ImageException {
+    return disk().copyRange(guestOffset, source, hostOffset, length);
   }
 
   private WritableDisk disk() throws ImageException {

@@ -10,6 +10,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.layer.BackingReference;
 import org.qcowfs.engine.layer.Growable;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.layer.RangeCopy;
 import org.qcowfs.engine.layer.WritableLayer;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.WriteStatistics;
@@ -20,7 +21,7 @@ import org.qcowfs.engine.model.WriteStatistics;
  * <p>Its size is taken at open; a file that shrinks later fails to read, one that somebody else
  * makes longer shows what it had.
  */
-public final class RawLayer implements WritableLayer, Growable {
+public final class RawLayer implements WritableLayer, Growable, RangeCopy {
   private final HostFile file;
   private volatile long size;
 
@@ -82,6 +83,18 @@ public final class RawLayer implements WritableLayer, Growable {
       throws ImageException {
     checkState();
     file.write(guestOffset, src, position, length);
+  }
+
+  @Override
+  public int copyRangeUnit() {
+    return 1;
+  }
+
+  @Override
+  public long copyRange(long guestOffset, HostFile source, long hostOffset, long length)
+      throws ImageException {
+    checkState();
+    return file.copyFrom(source, hostOffset, guestOffset, length) ? length : 0;
   }
 
   @Override

@@ -108,6 +108,8 @@ class ConvertIT {
         "-O qcow2 --salvage src.qcow2 x",
         "-U -O qcow2 -r 1G src.qcow2 x",
         "-O qcow2 -C src.qcow2 x",
+        "-C -O qcow2 disk.raw src.qcow2 over.qcow2 x",
+        "-C -O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
         "-O qcow2 --bitmaps src.qcow2 x",
         "--image-opts -O qcow2 driver=qcow2,file.filename=over.qcow2 x",
       })

@@ -61,6 +61,7 @@ public final class PosixCalls {
   private static final CallContext LONG_3 = context(3);
   private static final CallContext LONG_4 = context(4);
   private static final CallContext LONG_5 = context(5);
+  private static final CallContext LONG_6 = context(6);
 
   private static final long OPEN = symbol("open64");
   private static final long CLOSE = symbol("close");
@@ -74,6 +75,7 @@ public final class PosixCalls {
   private static final long FALLOCATE = symbol("fallocate64");
   private static final long FDATASYNC = symbol("fdatasync");
   private static final long SYNC_FILE_RANGE = symbol("sync_file_range");
+  private static final long COPY_FILE_RANGE = symbol("copy_file_range");
   private static final long FADVISE = symbol("posix_fadvise64", "posix_fadvise");
   private static final long FCNTL = symbol("fcntl64", "fcntl");
   private static final long STATX = symbol("statx");
@@ -177,6 +179,22 @@ public final class PosixCalls {
 
   public static int fdatasync(int fd) {
     return asInt(INVOKER.invokeN1(LONG_1, FDATASYNC, fd));
+  }
+
+  /**
+   * {@code copy_file_range}: in the kernel, or by sharing blocks where the file system can.
+   *
+   * @return the bytes copied, which may be fewer
+   */
+  public static long copyFileRange(int from, long fromOffset, int to, long toOffset, long length) {
+    long offsets = MEMORY.allocateMemory(16, false);
+    try {
+      MEMORY.putLong(offsets, fromOffset);
+      MEMORY.putLong(offsets + 8, toOffset);
+      return INVOKER.invokeN6(LONG_6, COPY_FILE_RANGE, from, offsets, to, offsets + 8, length, 0);
+    } finally {
+      MEMORY.freeMemory(offsets);
+    }
   }
 
   /** {@code sync_file_range} with {@code SYNC_FILE_RANGE_WRITE}: begins, and waits for nothing. */

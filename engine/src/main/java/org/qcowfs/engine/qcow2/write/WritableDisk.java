@@ -47,6 +47,7 @@ public final class WritableDisk {
   private final ReservePath reservePath;
   private final CompressPath compressPath;
   private final CopyUpPath copyUpPath;
+  private final RangeCopyPath rangeCopyPath;
   private final DiskSnapshots snapshots;
 
   /** Whether rule W6 has been kept; changed under the metadata lock. */
@@ -111,6 +112,7 @@ public final class WritableDisk {
     this.reservePath = new ReservePath(clusters, writePath, flushPath);
     this.compressPath = new CompressPath(clusters, flushPath);
     this.copyUpPath = new CopyUpPath(clusters, writePath, zeroPath, reading, flushPath);
+    this.rangeCopyPath = new RangeCopyPath(clusters, writePath, flushPath);
     this.snapshots =
         new DiskSnapshots(
             file,
@@ -198,7 +200,22 @@ public final class WritableDisk {
   public void writeCompressed(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
     prepare();
-    compressPath.write(guestOffset, src, position, length);
+    try {
+      compressPath.write(guestOffset, src, position, length);
+    } catch (ImageException e) {
+      throw stopped(e);
+    }
+  }
+
+  /** As {@link org.qcowfs.engine.layer.RangeCopy#copyRange}. */
+  public long copyRange(long guestOffset, HostFile source, long hostOffset, long length)
+      throws ImageException {
+    prepare();
+    try {
+      return rangeCopyPath.copy(guestOffset, source, hostOffset, length);
+    } catch (ImageException e) {
+      throw stopped(e);
+    }
   }
 
   /** As {@link org.qcowfs.engine.layer.CopyUp#copyUp}. */

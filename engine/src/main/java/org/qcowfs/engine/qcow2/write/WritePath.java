@@ -276,7 +276,7 @@ final class WritePath {
   }
 
   /** Names the filled clusters in the L2 table and lets go of what they replace. */
-  private void link(int wordIndex, long host, long guestOffset, int length) throws ImageException {
+  void link(int wordIndex, long host, long guestOffset, int length) throws ImageException {
     metadataLock.lock();
     try {
       Slice slice = tables.l2SliceAt(guestOffset);
