@@ -85,9 +85,7 @@ final class ConvertSpec {
         .addOption(Options.flag("Write in any order.", "-W"))
         .addOption(
             Options.flag(
-                "Have the host copy the data where it can: on one XFS or btrfs the images then share"
-                    + " blocks.",
-                "-C"))
+                "Share blocks with the sources where the host can: on one XFS or btrfs.", "-C"))
         .addOption(Options.value("RATE", "Most bytes a second.", "-r"))
         .addOption(Options.flag("Show progress.", "-p"))
         .addOption(Options.flag("Print nothing but errors.", "-q", "--quiet"));

@@ -30,7 +30,7 @@ public final class Convert {
   /** Pieces are this long, or a cluster if that is longer. */
   private static final int PIECE_BYTES = 1 << 20;
 
-  /** What the host is asked to copy at once. */
+  /** What the host is asked to share at once. */
   private static final int OFFLOAD_BYTES = 16 << 20;
 
   private static final int DEFAULT_SPARSE_BYTES = 4096;
@@ -76,8 +76,8 @@ public final class Convert {
   }
 
   /**
-   * Have the host copy data where it can, or share the blocks of the two files (copy offloading).
-   * Zeroes that a source stores as data are then copied as data.
+   * Share the blocks of the two files where the host can (copy offloading). Zeroes that a source
+   * stores as data are then shared as data.
    */
   public Convert offloaded() {
     offload = true;

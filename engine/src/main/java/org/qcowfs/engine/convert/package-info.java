@@ -14,9 +14,9 @@
  *                      write                           (one after the other)
  * </pre>
  *
- * With copy offloading a piece is a run of data in one host file, which the host copies or shares
- * ({@link org.qcowfs.engine.layer.RangeCopy}) in the place of all that; where it refuses, the piece
- * goes the usual way.
+ * With copy offloading a piece is a run of data in one host file, whose blocks the target is to
+ * share ({@link org.qcowfs.engine.layer.RangeCopy}); where the host refuses, the piece goes the
+ * usual way.
  *
  * <h2>What must hold</h2>
  *

@@ -68,12 +68,12 @@ public interface HostFile extends Closeable {
   void zeroRange(long hostOffset, long length) throws ImageException;
 
   /**
-   * Copies bytes of another file without their passing through this process; where the file system
-   * can, both files share the blocks afterwards.
+   * Makes a range hold the bytes of another file by sharing its blocks (reflink).
    *
-   * @return false where the host cannot: what the range then holds is undefined
+   * @return false where the host cannot: another file system, one without that, or a range that is
+   *     not made of whole blocks; nothing is changed then
    */
-  default boolean copyFrom(HostFile source, long sourceOffset, long hostOffset, long length)
+  default boolean cloneFrom(HostFile source, long sourceOffset, long hostOffset, long length)
       throws ImageException {
     return false;
   }

@@ -289,34 +289,19 @@ public final class PosixHostFile implements HostFile {
   }
 
   @Override
-  public boolean copyFrom(HostFile source, long sourceOffset, long hostOffset, long length)
+  public boolean cloneFrom(HostFile source, long sourceOffset, long hostOffset, long length)
       throws ImageException {
     if (!(source instanceof PosixHostFile from)) {
       return false;
     }
-    for (long done = 0; done < length; ) {
-      long n =
-          PosixCalls.copyFileRange(
-              from.fd, sourceOffset + done, fd, hostOffset + done, length - done);
-      if (n > 0) {
-        done += n;
-      } else if (n == 0) {
-        return false; // the source is shorter: who reads it says so
-      } else {
-        int errno = PosixCalls.errno();
-        if (errno == Errno.EINTR) {
-          continue;
-        }
-        if (errno == Errno.EXDEV
-            || errno == Errno.EINVAL
-            || errno == Errno.EOPNOTSUPP
-            || errno == Errno.ENOSYS) {
-          return false;
-        }
-        throw failure("copy", hostOffset + done, length - done, errno);
-      }
+    if (PosixCalls.cloneRange(from.fd, sourceOffset, fd, hostOffset, length) == 0) {
+      return true;
     }
-    return true;
+    int errno = PosixCalls.errno();
+    if (errno == Errno.EIO || errno == Errno.ENOSPC || errno == Errno.EDQUOT) {
+      throw failure("clone", hostOffset, length, errno);
+    }
+    return false; // another file system, one that cannot, or not in whole blocks
   }
 
   @Override

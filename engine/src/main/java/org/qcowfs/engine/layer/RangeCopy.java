@@ -3,7 +3,7 @@ package org.qcowfs.engine.layer;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 
-/** A layer that can have the host copy guest bytes from another file, or share its blocks. */
+/** A layer that can copy guest bytes by sharing the blocks of another file. */
 public interface RangeCopy {
   /** Bytes that are copied as a whole: what {@link #copyRange} is asked for is a multiple of it. */
   int copyRangeUnit();

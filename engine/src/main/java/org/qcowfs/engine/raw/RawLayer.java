@@ -94,7 +94,7 @@ public final class RawLayer implements WritableLayer, Growable, RangeCopy {
   public long copyRange(long guestOffset, HostFile source, long hostOffset, long length)
       throws ImageException {
     checkState();
-    return file.copyFrom(source, hostOffset, guestOffset, length) ? length : 0;
+    return file.cloneFrom(source, hostOffset, guestOffset, length) ? length : 0;
   }
 
   @Override

@@ -17,7 +17,7 @@ import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
-/** {@code convert -C}: the host copies, and where its file system can, the images share blocks. */
+/** {@code convert -C}: where the host file system can, the images share blocks. */
 class OffloadIT {
   private static final int MIB = 1 << 20;
 

@@ -54,6 +54,7 @@ public final class PosixCalls {
   private static final LastError LAST_ERROR = LastError.getInstance();
 
   private static final int SYNC_FILE_RANGE_WRITE = 2;
+  private static final long FICLONERANGE = 0x4020940d;
 
   private static final CallContext LONG_0 = context(0);
   private static final CallContext LONG_1 = context(1);
@@ -61,7 +62,6 @@ public final class PosixCalls {
   private static final CallContext LONG_3 = context(3);
   private static final CallContext LONG_4 = context(4);
   private static final CallContext LONG_5 = context(5);
-  private static final CallContext LONG_6 = context(6);
 
   private static final long OPEN = symbol("open64");
   private static final long CLOSE = symbol("close");
@@ -75,7 +75,6 @@ public final class PosixCalls {
   private static final long FALLOCATE = symbol("fallocate64");
   private static final long FDATASYNC = symbol("fdatasync");
   private static final long SYNC_FILE_RANGE = symbol("sync_file_range");
-  private static final long COPY_FILE_RANGE = symbol("copy_file_range");
   private static final long FADVISE = symbol("posix_fadvise64", "posix_fadvise");
   private static final long FCNTL = symbol("fcntl64", "fcntl");
   private static final long STATX = symbol("statx");
@@ -181,19 +180,19 @@ public final class PosixCalls {
     return asInt(INVOKER.invokeN1(LONG_1, FDATASYNC, fd));
   }
 
-  /**
-   * {@code copy_file_range}: in the kernel, or by sharing blocks where the file system can.
-   *
-   * @return the bytes copied, which may be fewer
-   */
-  public static long copyFileRange(int from, long fromOffset, int to, long toOffset, long length) {
-    long offsets = MEMORY.allocateMemory(16, false);
+  /** {@code ioctl(FICLONERANGE)}: the files share the blocks of the range afterwards. */
+  public static int cloneRange(int from, long fromOffset, int to, long toOffset, long length) {
+    // struct file_clone_range: src_fd i64 @0, src_offset u64 @8, src_length u64 @16,
+    // dest_offset u64 @24
+    long range = MEMORY.allocateMemory(32, false);
     try {
-      MEMORY.putLong(offsets, fromOffset);
-      MEMORY.putLong(offsets + 8, toOffset);
-      return INVOKER.invokeN6(LONG_6, COPY_FILE_RANGE, from, offsets, to, offsets + 8, length, 0);
+      MEMORY.putLong(range, from);
+      MEMORY.putLong(range + 8, fromOffset);
+      MEMORY.putLong(range + 16, length);
+      MEMORY.putLong(range + 24, toOffset);
+      return asInt(INVOKER.invokeN3(LONG_3, IOCTL, to, FICLONERANGE, range));
     } finally {
-      MEMORY.freeMemory(offsets);
+      MEMORY.freeMemory(range);
     }
   }
 

@@ -5,8 +5,7 @@ import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.qcow2.cache.Slice;
 
 /**
- * Has the host fill new clusters from another file, or share its blocks, before anything names
- * them.
+ * Has new clusters share the blocks of another host file, before anything names them.
  *
  * <p><b>Thread safety:</b> safe.
  */
@@ -70,7 +69,7 @@ final class RangeCopyPath {
     boolean linked = false;
     try {
       clusters.checkWrite(host, bytes);
-      if (!clusters.dataFile.copyFrom(source, hostOffset, host, bytes)) {
+      if (!clusters.dataFile.cloneFrom(source, hostOffset, host, bytes)) {
         return 0;
       }
       writePath.link(i, host, guestOffset, (int) bytes);
