@@ -25,7 +25,6 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
-import org.qcowfs.engine.model.Qcow2Info;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
 
@@ -84,6 +83,10 @@ public final class ConvertCommand implements Command {
         size += disk.size();
       }
       NewImage.checkFormat("", outFormat);
+      ConvertBitmaps bitmaps =
+          Options.has(line, "--bitmaps")
+              ? ConvertBitmaps.find(named, Options.has(line, "--skip-broken-bitmaps"), console)
+              : null;
       Convert convert = Convert.from(sources).sparse(sparse).threads(threads).rate(rate);
       if (!Options.has(line, "-n")) {
         create(line, outPath, outFormat, options, size, named);
@@ -94,6 +97,10 @@ public final class ConvertCommand implements Command {
       try (Image target = openTarget(outPath, targetFormat, durable)) {
         configure(convert, line, target, console);
         copy(convert, line, target, durable, console);
+      }
+      if (bitmaps != null) {
+        OpenOptions writing = OpenOptions.readOnly().withFormat(targetFormat).withWritable(true);
+        bitmaps.copyTo(outPath, writing, durable ? HostFiles.POSIX : HostFiles.POSIX_UNSAFE);
       }
       return 0;
     } finally {
@@ -188,8 +195,9 @@ public final class ConvertCommand implements Command {
     if (options.has("backing_file") && !options.has("backing_fmt")) {
       throw new CommandException("Use of backing file requires explicit backing format");
     }
-    if (Options.has(line, "--bitmaps")) {
-      checkBitmaps(raw, sources);
+    if (Options.has(line, "--bitmaps")
+        && (raw || "0.10".equals(options.text("compat")) || "v2".equals(options.text("compat")))) {
+      throw new CommandException("Format driver '" + format + "' does not support bitmaps");
     }
     NewImage image = NewImage.of("", format, options).at(path);
     if (Options.has(line, "-c")) {
@@ -205,20 +213,6 @@ public final class ConvertCommand implements Command {
     } catch (ImageException e) {
       throw new CommandException(
           Escape.text(path) + ": error while converting " + format + ": " + e.detail(), e);
-    }
-  }
-
-  private static void checkBitmaps(boolean raw, List<ImageSource> sources)
-      throws CommandException, ImageException {
-    if (raw) {
-      throw new CommandException("Format driver 'raw' does not support bitmaps");
-    }
-    for (ImageSource source : sources) {
-      Qcow2Info qcow2 = source.describe().qcow2();
-      if (qcow2 != null && !qcow2.bitmaps().isEmpty()) {
-        throw new CommandException(
-            Escape.text(source.path()) + " has bitmaps, and --bitmaps cannot copy them yet");
-      }
     }
   }
 

@@ -72,7 +72,11 @@ final class ConvertSpec {
                 "unsafe (default) leaves it to the system when the target becomes durable; all"
                     + " others do that at the end.",
                 "-t"))
-        .addOption(Options.flag("Copy persistent bitmaps too.", "--bitmaps"));
+        .addOption(Options.flag("Copy persistent bitmaps too.", "--bitmaps"))
+        .addOption(
+            Options.flag(
+                "With --bitmaps: leave out those that were not saved properly.",
+                "--skip-broken-bitmaps"));
   }
 
   private static void work(CommandSpec spec) {
@@ -103,6 +107,9 @@ final class ConvertSpec {
       if (Options.has(line, "--salvage")) {
         throw new CommandException("Cannot use copy offloading in salvaging mode");
       }
+    }
+    if (Options.has(line, "--skip-broken-bitmaps") && !Options.has(line, "--bitmaps")) {
+      throw new CommandException("Use of --skip-broken-bitmaps requires --bitmaps");
     }
     boolean existing = Options.has(line, "-n");
     if (Options.has(line, "--target-is-zero") && !existing) {

@@ -8,6 +8,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
 import org.qcowfs.engine.qcow2.change.BitmapBits;
 import org.qcowfs.engine.qcow2.change.BitmapChange;
 
@@ -92,6 +93,43 @@ public final class Bitmaps {
       if (failure != null) {
         throw failure;
       }
+    }
+  }
+
+  /**
+   * Copies bitmaps of one image into another, all of them or none; there they are fitted to the
+   * size of its disk.
+   *
+   * @param target the image that gets them, with its options
+   * @param source the image that has them, with its options
+   * @param bitmaps which, in the order in which they will be listed
+   * @throws ImageException whose detail says which bitmap could not be made
+   */
+  public static void copy(
+      String target,
+      OpenOptions options,
+      String source,
+      OpenOptions sourceOptions,
+      List<BitmapInfo> bitmaps,
+      HostFiles files)
+      throws ImageException {
+    try (Target to = Target.open(target, options, files);
+        Target from = Target.openToRead(source, sourceOptions, files)) {
+      BitmapChange change = BitmapChange.begin(to.file);
+      for (BitmapInfo bitmap : bitmaps) {
+        try {
+          change.copy(bitmap, BitmapChange.read(from.file, bitmap.name()));
+        } catch (ImageException e) {
+          change.abandon(e);
+          throw new ImageException(
+              e.kind(),
+              e.file(),
+              "Failed to create bitmap " + Escape.text(bitmap.name()) + ": " + e.detail(),
+              e.errno(),
+              e);
+        }
+      }
+      change.finish();
     }
   }
 

@@ -47,6 +47,7 @@ class ConvertIT {
           QemuIo.on(image).write(1, MIB, 3 * MIB).writeCompressed(2, 6 * MIB, MIB).run();
           QemuImg.snapshot(image, "first");
           QemuIo.on(image).write(3, 2 * MIB, 70000).zero(3 * MIB, MIB).write(0, 8 * MIB, MIB).run();
+          marked(folder);
           QemuImg.createOverlay(folder.resolve("over.qcow2"), "src.qcow2", "qcow2", 50L * MIB);
           QemuIo.on(folder.resolve("over.qcow2"))
               .write(9, 6 * MIB + 4096, 4096)
@@ -54,6 +55,21 @@ class ConvertIT {
               .write(7, 45 * MIB, MIB)
               .run();
         });
+  }
+
+  /** Images with bitmaps: "broken" has one that was not saved, and a sound one. */
+  private static void marked(Path folder) throws IOException {
+    String marked = folder.resolve("marked.qcow2").toString();
+    QemuImg.create(Path.of(marked), 10 * MIB);
+    QemuImg.run("bitmap", "--add", "-g", "512", marked, "one").orFail();
+    QemuImg.run("bitmap", "--add", "--disable", "-g", "2M", marked, "two").orFail();
+    QemuIo.on(Path.of(marked)).write(4, MIB + 512, 70000).run();
+    QemuImg.run("bitmap", "--enable", marked, "two").orFail();
+    QemuImg.run("bitmap", "--merge", "one", marked, "two").orFail();
+    Path broken = Files.copy(Path.of(marked), folder.resolve("broken.qcow2"));
+    Run.run(
+        Run.PATIENCE,
+        List.of("qemu-io", "-f", "qcow2", "-c", "write 0 64k", "-c", "abort", broken.toString()));
   }
 
   @AfterAll
@@ -111,6 +127,9 @@ class ConvertIT {
         "-C -O qcow2 disk.raw src.qcow2 over.qcow2 x",
         "-C -O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
         "-O qcow2 --bitmaps src.qcow2 x",
+        "-O qcow2 --bitmaps marked.qcow2 x",
+        "-O qcow2 --bitmaps -o cluster_size=4k marked.qcow2 x",
+        "-O qcow2 --bitmaps --skip-broken-bitmaps -t none broken.qcow2 x",
         "--image-opts -O qcow2 driver=qcow2,file.filename=over.qcow2 x",
       })
   void intoQcow2(String line) throws IOException {
@@ -146,6 +165,12 @@ class ConvertIT {
         "convert -O raw -c src.qcow2 x",
         "convert -O qcow2 -l foo src.qcow2 x",
         "convert -l snapshot.foo=1 src.qcow2 x",
+        "convert --bitmaps -O qcow2 broken.qcow2 x",
+        "convert --bitmaps -O qcow2 disk.raw x",
+        "convert --bitmaps -O raw marked.qcow2 x",
+        "convert --bitmaps -O qcow2 -o compat=0.10 marked.qcow2 x",
+        "convert --bitmaps -O qcow2 marked.qcow2 src.qcow2 x",
+        "convert --skip-broken-bitmaps -O qcow2 marked.qcow2 x",
         "convert -m 20 src.qcow2 x",
         "convert -m x src.qcow2 x",
         "convert -S 1 src.qcow2 x",

@@ -2,6 +2,7 @@ package org.qcowfs.engine.qcow2.change;
 
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
 import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.bitmap.BitmapStore;
 import org.qcowfs.engine.qcow2.bitmap.StoredBitmap;
@@ -53,6 +54,13 @@ public final class BitmapChange {
   /** Adds bits read by {@link #read}. */
   public void merge(String name, BitmapBits source) throws ImageException {
     bitmaps.merge(name, source);
+  }
+
+  /** Adds a bitmap with bits read by {@link #read}, fitted to the size of this disk. */
+  public void copy(BitmapInfo like, BitmapBits bits) throws ImageException {
+    bitmaps.add(like.name(), Long.numberOfTrailingZeros(like.granularity()));
+    bitmaps.merge(like.name(), bits.resized(edit.header.size()));
+    bitmaps.record(like.name(), like.auto());
   }
 
   /** The default granularity: the cluster size, at least 4 KiB (QEMU). */
