@@ -182,6 +182,7 @@ public final class Refcounts {
    */
   public long allocateAdjacent(long clusters) throws ImageException {
     long first = hint;
+    long firstFree = -1;
     long run = 0;
     while (run < clusters) {
       if (stored.slice(first + run) == null) {
@@ -191,12 +192,14 @@ public final class Refcounts {
         // The block must not lie in the middle of the run: it takes the run's first cluster.
         makeBlock(first + run, first);
         if (run > 0) {
+          firstFree = firstFree == first ? first + 1 : firstFree;
           first++;
           run--;
           continue;
         }
       }
       if (stored.count(first + run) == 0) {
+        firstFree = firstFree < 0 ? first + run : firstFree;
         run++;
       } else {
         first += run + 1;
@@ -204,6 +207,8 @@ public final class Refcounts {
       }
     }
     take(first, clusters);
+    // All before the first free cluster are in use: who allocates many must not look there again.
+    hint = firstFree == first ? first + clusters : firstFree;
     return first << geometry.clusterBits();
   }
 
