@@ -116,7 +116,7 @@ class LauncherIT {
         .isEqualTo("qemu-img: Could not open 'nofile': No such file or directory\n");
     Run.Result onPath =
         launch(Map.of(), "env", "PATH=" + folder + ":/usr/bin:/bin", "qemu-img", "--version");
-    assertThat(onPath.orFail().out()).startsWith("qcowfs ");
+    assertThat(onPath.orFail().out()).startsWith("qemu-img version 7.2.0 (qcowfs ");
     Run.Result here =
         Run.run(PATIENCE, List.of("sh", "qcowfs", "--version"), checkout, Cli.environment(), "");
     assertThat(here.orFail().out()).startsWith("qcowfs ");
