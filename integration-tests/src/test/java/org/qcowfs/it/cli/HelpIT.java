@@ -51,11 +51,10 @@ class HelpIT {
   }
 
   @Test
-  void differencesFromQemuImgAreThoseOfTheReadme() throws IOException {
+  void differencesFromQemuImgAreListed() {
     String text = Cli.qcowfs(HERE, "help", "qemu-img").orFail().out();
     String list = text.substring(text.indexOf("- "));
     assertThat(list.lines().filter(l -> l.startsWith("- ")).count()).isGreaterThan(8);
-    assertThat(Files.readString(Cli.launcher().resolveSibling("README.md"))).contains(list);
   }
 
   @Test
