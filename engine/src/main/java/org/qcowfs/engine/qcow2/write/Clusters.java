@@ -136,6 +136,20 @@ final class Clusters {
     return (word & Geometry.COMPRESSED) != 0 || (word & Geometry.COPIED) == 0 || !hasHost(word);
   }
 
+  /** How many entries from word {@code i} of a slice on need a new cluster, one after the other. */
+  long withoutCluster(Slice slice, int i, long most) {
+    int step = 1 << geometry.l2EntryWordBits();
+    long count = 0;
+    for (int at = i; count < most && at < slice.count(); at += step) {
+      long word = slice.word(at);
+      if (!isSound(word) || !needsCluster(word)) {
+        break;
+      }
+      count++;
+    }
+    return count;
+  }
+
   /** Allocates clusters, at least one and at most {@code most}, for data from a guest offset on. */
   Allocation allocate(long guestOffset, long most) throws ImageException {
     while (true) {

@@ -52,14 +52,7 @@ final class RangeCopyPath {
     clusters.ownL2Table(guestOffset);
     Slice slice = clusters.slice(guestOffset);
     int i = clusters.tables.wordIndex(guestOffset);
-    int step = 1 << clusters.geometry.l2EntryWordBits();
-    long wanted = 0;
-    while (wanted < length / clusterSize
-        && i + wanted * step < slice.count()
-        && clusters.isSound(slice.word((int) (i + wanted * step)))
-        && clusters.needsCluster(slice.word((int) (i + wanted * step)))) {
-      wanted++;
-    }
+    long wanted = clusters.withoutCluster(slice, i, length / clusterSize);
     if (wanted == 0) {
       return 0;
     }

@@ -176,14 +176,7 @@ final class WritePath {
     if (externalData) {
       host = guestOffset & -clusterSize;
     } else {
-      long wanted = 1;
-      int step = 1 << geometry.l2EntryWordBits();
-      while (wanted < wantedMost
-          && i + wanted * step < slice.count()
-          && clusters.isSound(slice.word((int) (i + wanted * step)))
-          && clusters.needsCluster(slice.word((int) (i + wanted * step)))) {
-        wanted++;
-      }
+      long wanted = clusters.withoutCluster(slice, i, wantedMost);
       Clusters.Allocation allocation = clusters.allocate(guestOffset, wanted);
       host = allocation.hostOffset();
       run = allocation.clusters();
