@@ -2,7 +2,7 @@ package org.qcowfs.engine;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -515,8 +515,8 @@ public final class Image implements Closeable {
   }
 
   /**
-   * The disk as a channel of {@link #size()} bytes with a position of its own, at first 0. Heap and
-   * direct buffers will do.
+   * The disk as a file channel of {@link #size()} bytes with a position of its own, at first 0.
+   * Heap and direct buffers will do.
    *
    * <ul>
    *   <li>A read ends at the end of the disk, and is -1 there.
@@ -526,16 +526,18 @@ public final class Image implements Closeable {
    *   <li>{@code truncate} leaves the disk as it is; to less than its size it fails with kind
    *       {@code UNSUPPORTED} ({@link org.qcowfs.engine.change.Resize} shrinks an image nobody has
    *       open).
+   *   <li>{@code force} is {@link #flush}. Closing the channel closes and flushes nothing. After
+   *       the image has been closed a channel must not be used.
+   *   <li>{@code map}, {@code lock} and {@code tryLock} are {@link UnsupportedOperationException}s:
+   *       an image that is open is locked as a whole.
    *   <li>Errors are {@link ImageException}s. One in the middle of a long request leaves the
    *       buffer's position and the channel's behind what went well before it.
-   *   <li>Closing the channel closes and flushes nothing: what was written is durable after {@link
-   *       #flush}. After the image has been closed a channel must not be used.
    * </ul>
    *
-   * <p><b>Thread safety:</b> any thread, one request at a time; for requests at once make a channel
-   * for each thread.
+   * <p><b>Thread safety:</b> any thread. Requests at a position that is passed run at once; those
+   * at the channel's own wait for each other.
    */
-  public SeekableByteChannel channel() {
+  public FileChannel channel() {
     return new ImageChannel(this);
   }
 

@@ -19,7 +19,7 @@
  * <pre>{@code
  * static byte[] read(String path, long offset, int length) throws IOException {
  *   try (Image image = Images.open(path, OpenOptions.readOnly());
- *       SeekableByteChannel disk = image.channel()) {
+ *       FileChannel disk = image.channel()) {
  *     return Channels.newInputStream(disk.position(offset)).readNBytes(length);
  *   }
  * }
@@ -30,7 +30,7 @@
  * <pre>{@code
  * static void write(String path, long offset, ByteBuffer bytes) throws IOException {
  *   try (Image image = Images.open(path, OpenOptions.readOnly().withWritable(true));
- *       SeekableByteChannel disk = image.channel()) {
+ *       FileChannel disk = image.channel()) {
  *     disk.position(offset);
  *     while (bytes.hasRemaining()) {
  *       disk.write(bytes);

@@ -9,12 +9,16 @@ import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
 import java.nio.channels.NonWritableChannelException;
-import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -61,7 +65,7 @@ final class ImageChannelTest {
     byte[] expected = new byte[SIZE];
     Random random = new Random(7);
     try (Image image = open(true);
-        SeekableByteChannel channel = image.channel()) {
+        FileChannel channel = image.channel()) {
       for (int i = 0; i < 60; i++) {
         int at = random.nextInt(SIZE);
         int length = random.nextInt(Math.min(SIZE - at, i < 10 ? SIZE : 5000) + 1);
@@ -95,7 +99,7 @@ final class ImageChannelTest {
   void aReadEndsWithTheDisk() throws Exception {
     fill();
     try (Image image = open(false)) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       assertThat(channel.size()).isEqualTo(SIZE);
       ByteBuffer buffer = ByteBuffer.allocate(100);
       assertThat(channel.position(SIZE - 40).read(buffer)).isEqualTo(40);
@@ -113,7 +117,7 @@ final class ImageChannelTest {
   @Test
   void aWriteOverTheEndIsShortAndOneBehindItFails() throws Exception {
     try (Image image = open(true)) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       ByteBuffer buffer = ByteBuffer.wrap(content, 0, 100);
       assertThat(channel.position(SIZE - 40).write(buffer)).isEqualTo(40);
       assertThat(buffer.remaining()).isEqualTo(60);
@@ -130,7 +134,7 @@ final class ImageChannelTest {
   @Test
   void theSizeStays() throws Exception {
     try (Image image = open(true)) {
-      SeekableByteChannel channel = image.channel().position(SIZE + 900);
+      FileChannel channel = image.channel().position(SIZE + 900);
       assertThat(channel.truncate(SIZE + 700)).isSameAs(channel);
       assertThat(channel.position()).isEqualTo(SIZE + 700);
       assertThat(channel.truncate(SIZE).size()).isEqualTo(SIZE);
@@ -146,7 +150,7 @@ final class ImageChannelTest {
   void aDiskThatTakesNoWritesSaysSo() throws Exception {
     byte[] before = Files.readAllBytes(Path.of(path));
     try (Image image = open(false)) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(1)))
           .isInstanceOf(NonWritableChannelException.class);
       assertThatThrownBy(() -> channel.truncate(SIZE))
@@ -159,8 +163,8 @@ final class ImageChannelTest {
   void closingItClosesNothingElse() throws Exception {
     fill();
     try (Image image = open(true)) {
-      SeekableByteChannel other = image.channel();
-      SeekableByteChannel channel = image.channel();
+      FileChannel other = image.channel();
+      FileChannel channel = image.channel();
       channel.close();
       channel.close();
       assertThat(channel.isOpen()).isFalse();
@@ -171,7 +175,14 @@ final class ImageChannelTest {
             channel::position,
             () -> channel.position(0),
             channel::size,
-            () -> channel.truncate(SIZE)
+            () -> channel.truncate(SIZE),
+            () -> channel.force(true),
+            () -> channel.read(ByteBuffer.allocate(1), 0),
+            () -> channel.write(ByteBuffer.allocate(1), 0),
+            () -> channel.read(new ByteBuffer[0]),
+            () -> channel.write(new ByteBuffer[0]),
+            () -> channel.transferTo(0, 1, other),
+            () -> channel.transferFrom(other, 0, 1)
           }) {
         assertThatThrownBy(call).isInstanceOf(ClosedChannelException.class);
       }
@@ -190,7 +201,7 @@ final class ImageChannelTest {
     builder.l2(1, 1L << 60);
     builder.write(folder.resolve("damaged"));
     try (Image image = Images.open(folder.resolve("damaged").toString(), OpenOptions.readOnly())) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       ByteBuffer buffer = ByteBuffer.allocate(2 * cluster);
       ImageException e = failure(() -> channel.read(buffer));
       assertThat(e.kind()).isEqualTo(ErrorKind.CORRUPT);
@@ -204,7 +215,7 @@ final class ImageChannelTest {
   void threadsThatShareItGetEachByteOnce() throws Exception {
     fill();
     try (Image image = open(false)) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       long[] sums = new long[4];
       Thread[] threads = new Thread[sums.length];
       for (int i = 0; i < threads.length; i++) {
@@ -230,6 +241,121 @@ final class ImageChannelTest {
     }
   }
 
+  @Test
+  void requestsAtAPositionLeaveTheChannelsOwn() throws Exception {
+    try (Image image = open(true)) {
+      FileChannel channel = image.channel().position(77);
+      int half = SIZE / 2;
+      assertThat(channel.write(ByteBuffer.wrap(content, half, SIZE - half), half))
+          .isEqualTo(SIZE - half);
+      assertThat(channel.write(ByteBuffer.wrap(content, 0, half), 0)).isEqualTo(half);
+      ByteBuffer read = ByteBuffer.allocate(SIZE);
+      assertThat(channel.read(read, 0)).isEqualTo(SIZE);
+      assertThat(read.array()).isEqualTo(content);
+      assertThat(channel.read(read.clear(), SIZE)).isEqualTo(-1);
+      assertThat(channel.write(ByteBuffer.wrap(content), SIZE - 3)).isEqualTo(3);
+      assertThat(failure(() -> channel.write(ByteBuffer.allocate(1), SIZE)).kind())
+          .isEqualTo(ErrorKind.OUT_OF_BOUNDS);
+      assertThatThrownBy(() -> channel.read(read, -1)).isInstanceOf(IllegalArgumentException.class);
+      assertThat(channel.position()).isEqualTo(77);
+    }
+  }
+
+  @Test
+  void aRequestAtAPositionWaitsForNoOther() throws Exception {
+    fill();
+    try (Image image = open(false);
+        FileChannel channel = image.channel()) {
+      ByteBuffer inside = ByteBuffer.allocate(10);
+      // The target of a transfer asks the channel back while its own request is under way.
+      WritableByteChannel asking =
+          new WritableByteChannel() {
+            @Override
+            public int write(ByteBuffer src) throws java.io.IOException {
+              FutureTask<Integer> read = new FutureTask<>(() -> channel.read(inside.clear(), 5));
+              new Thread(read).start();
+              try {
+                assertThat(read.get(20, TimeUnit.SECONDS)).isEqualTo(10);
+              } catch (Exception e) {
+                throw new java.io.IOException(e);
+              }
+              int n = Math.min(src.remaining(), 1000);
+              src.position(src.position() + n);
+              return n;
+            }
+
+            @Override
+            public boolean isOpen() {
+              return true;
+            }
+
+            @Override
+            public void close() {}
+          };
+      assertThat(channel.transferTo(0, SIZE, asking)).isEqualTo(1000);
+      assertThat(inside.array()).isEqualTo(Arrays.copyOfRange(content, 5, 15));
+    }
+  }
+
+  @Test
+  void severalBuffersAreOneRequest() throws Exception {
+    try (Image image = open(true);
+        FileChannel channel = image.channel()) {
+      ByteBuffer[] parts = {
+        ByteBuffer.allocate(5), ByteBuffer.wrap(content, 0, 40), ByteBuffer.wrap(content, 40, 60)
+      };
+      assertThat(channel.position(SIZE - 90).write(parts, 1, 2)).isEqualTo(90);
+      assertThat(parts[2].remaining()).isEqualTo(10);
+      ByteBuffer first = ByteBuffer.allocate(50);
+      ByteBuffer second = ByteBuffer.allocate(50);
+      ByteBuffer[] both = {first, second};
+      assertThat(channel.position(SIZE - 90).read(both)).isEqualTo(90);
+      assertThat(first.array()).isEqualTo(Arrays.copyOfRange(content, 0, 50));
+      assertThat(Arrays.copyOf(second.array(), 40)).isEqualTo(Arrays.copyOfRange(content, 50, 90));
+      assertThat(channel.read(both)).isEqualTo(-1);
+      assertThatThrownBy(() -> channel.read(both, 1, 2))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+  }
+
+  @Test
+  void transfersMoveADiskIntoAFileAndBack() throws Exception {
+    fill();
+    Path file = folder.resolve("flat");
+    try (Image image = open(true);
+        FileChannel channel = image.channel().position(3);
+        FileChannel flat =
+            FileChannel.open(
+                file,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.READ,
+                StandardOpenOption.WRITE)) {
+      assertThat(channel.transferTo(0, Long.MAX_VALUE, flat)).isEqualTo(SIZE);
+      assertThat(Files.readAllBytes(file)).isEqualTo(content);
+      assertThat(channel.transferTo(SIZE, 1, flat)).isZero();
+      assertThat(channel.transferFrom(flat.position(0), 100, 1000)).isEqualTo(1000);
+      assertThat(channel.transferFrom(flat.position(0), SIZE - 7, 1000)).isEqualTo(7);
+      channel.force(false);
+      assertThat(channel.position()).isEqualTo(3);
+    }
+    System.arraycopy(Files.readAllBytes(file), 0, content, 100, 1000);
+    System.arraycopy(Files.readAllBytes(file), 0, content, SIZE - 7, 7);
+    try (Image image = open(false)) {
+      assertThat(Channels.newInputStream(image.channel()).readAllBytes()).isEqualTo(content);
+    }
+  }
+
+  @Test
+  void whatADiskCannotDoSaysSo() throws Exception {
+    try (Image image = open(false);
+        FileChannel channel = image.channel()) {
+      assertThatThrownBy(() -> channel.map(FileChannel.MapMode.READ_ONLY, 0, 1))
+          .isInstanceOf(UnsupportedOperationException.class);
+      assertThatThrownBy(channel::lock).isInstanceOf(UnsupportedOperationException.class);
+      assertThatThrownBy(channel::tryLock).isInstanceOf(UnsupportedOperationException.class);
+    }
+  }
+
   private static long sum(byte[] bytes, int length) {
     long sum = 0;
     for (int i = 0; i < length; i++) {
@@ -243,7 +369,7 @@ final class ImageChannelTest {
     fill();
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (Image image = open(false)) {
-      SeekableByteChannel channel = image.channel();
+      FileChannel channel = image.channel();
       ByteBuffer heap = ByteBuffer.allocate(4096);
       ByteBuffer direct = ByteBuffer.allocateDirect(4096);
       long allocated = Long.MAX_VALUE;

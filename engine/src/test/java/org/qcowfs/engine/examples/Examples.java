@@ -3,7 +3,7 @@ package org.qcowfs.engine.examples;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
-import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.FileChannel;
 import java.util.List;
 import java.util.function.Consumer;
 import org.qcowfs.engine.Image;
@@ -30,14 +30,14 @@ final class Examples {
 
   static byte[] read(String path, long offset, int length) throws IOException {
     try (Image image = Images.open(path, OpenOptions.readOnly());
-        SeekableByteChannel disk = image.channel()) {
+        FileChannel disk = image.channel()) {
       return Channels.newInputStream(disk.position(offset)).readNBytes(length);
     }
   }
 
   static void write(String path, long offset, ByteBuffer bytes) throws IOException {
     try (Image image = Images.open(path, OpenOptions.readOnly().withWritable(true));
-        SeekableByteChannel disk = image.channel()) {
+        FileChannel disk = image.channel()) {
       disk.position(offset);
       while (bytes.hasRemaining()) {
         disk.write(bytes);
