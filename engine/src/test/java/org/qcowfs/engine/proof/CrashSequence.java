@@ -109,9 +109,8 @@ final class CrashSequence {
       Image image, GuestOperation operation, ReferenceDisk model, Journal journal)
       throws IOException {
     if (operation instanceof Write write) {
-      byte[] data = write.data();
-      model.write(journal.size(), write.offset(), data);
-      GuestDisk.write(image, write.offset(), data);
+      model.write(journal.size(), write.offset(), write.data());
+      GuestDisk.write(image, write);
     } else if (operation instanceof Zero zero) {
       model.zero(journal.size(), zero.offset(), zero.length());
       image.zero(zero.offset(), zero.length(), zero.unmap());

@@ -166,7 +166,7 @@ final class FaultSequence {
 
   private void request(GuestOperation operation) throws ImageException {
     if (operation instanceof Write write) {
-      GuestDisk.write(image, write.offset(), write.data());
+      GuestDisk.write(image, write);
     } else if (operation instanceof Zero zero) {
       image.zero(zero.offset(), zero.length(), zero.unmap());
     } else if (operation instanceof Allocate allocate) {

@@ -1,5 +1,6 @@
 package org.qcowfs.engine.proof;
 
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Random;
 
@@ -9,19 +10,30 @@ sealed interface GuestOperation {
    * A write of bytes drawn from {@code fill}.
    *
    * @param fill 0 for zeroes
+   * @param compressed whether in compressed clusters: then the range is whole clusters, or ends
+   *     with the disk, and three quarters of the bytes are zero
    */
-  record Write(int offset, int length, int fill) implements GuestOperation {
+  record Write(int offset, int length, int fill, boolean compressed) implements GuestOperation {
+    private static final int STRETCH = 512;
+
     byte[] data() {
       byte[] data = new byte[length];
       if (fill != 0) {
         new Random(fill).nextBytes(data);
+      }
+      if (compressed) {
+        for (int at = STRETCH; at < length; at += 4 * STRETCH) {
+          Arrays.fill(data, at, Math.min(length, at + 3 * STRETCH), (byte) 0);
+        }
       }
       return data;
     }
 
     @Override
     public String toString() {
-      return String.format("write 0x%x+0x%x%s", offset, length, fill == 0 ? " of zeroes" : "");
+      String how = compressed ? " compressed" : "";
+      return String.format(
+          "write 0x%x+0x%x%s%s", offset, length, how, fill == 0 ? " of zeroes" : "");
     }
   }
 

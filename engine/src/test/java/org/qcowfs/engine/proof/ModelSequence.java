@@ -99,9 +99,8 @@ final class ModelSequence {
     int offset = 0;
     int length = 0;
     if (operation instanceof Write write) {
-      byte[] data = write.data();
-      model.write(0, write.offset(), data);
-      GuestDisk.write(image, write.offset(), data);
+      model.write(0, write.offset(), write.data());
+      GuestDisk.write(image, write);
       offset = write.offset();
       length = write.length();
     } else if (operation instanceof Zero zero) {

@@ -134,6 +134,52 @@ enum Scenario {
     }
   },
 
+  COMPRESSING(Shape.plain(12, 256 << 10).withContent(true)) {
+    @Override
+    List<GuestOperation> operations() {
+      return list(
+          compressed(1, 0, 0x4000),
+          write(2, 0x2_0010, 0x20),
+          FLUSH,
+          compressed(3, 0x2000, 0x8000),
+          new Zero(0, 0x3000, true),
+          compressed(4, 0x2_0000, 0x2000),
+          FLUSH,
+          write(5, 0x2800, 0x1000),
+          compressed(6, 0x1000, 0x3000),
+          FLUSH,
+          new Zero(0x1000, 0xa000, true),
+          FLUSH,
+          compressed(7, 0x3_0000, 0x8000));
+    }
+  },
+
+  /** Two compressed clusters to a host cluster is more than such refcounts count. */
+  COMPRESSING_NARROW(
+      Shape.plain(12, 256 << 10).withRefcountBits(1).withBacking(Shape.Backing.QCOW2)) {
+    @Override
+    List<GuestOperation> operations() {
+      return COMPRESSING.operations();
+    }
+  },
+
+  COMPRESSING_AFTER_SNAPSHOT(
+      Shape.plain(14, 256 << 10).withExtendedL2().withContent(true).withSnapshots(1)) {
+    @Override
+    List<GuestOperation> operations() {
+      return list(
+          compressed(1, 0, 0xc000),
+          FLUSH,
+          new CreateSnapshot("one"),
+          write(2, 0x1800, 0x200),
+          compressed(3, 0x4000, 0x8000),
+          new DeleteSnapshot(1),
+          compressed(4, 0x1_0000, 0x1_0000),
+          FLUSH,
+          compressed(5, 0, 0x8000));
+    }
+  },
+
   SUBCLUSTERS(Shape.plain(16, 512 << 10).withExtendedL2()) {
     @Override
     List<GuestOperation> operations() {
@@ -299,7 +345,11 @@ enum Scenario {
   }
 
   private static Write write(int fill, int offset, int length) {
-    return new Write(offset, length, fill);
+    return new Write(offset, length, fill, false);
+  }
+
+  private static Write compressed(int fill, int offset, int length) {
+    return new Write(offset, length, fill, true);
   }
 
   private static List<GuestOperation> list(GuestOperation... operations) {

@@ -20,6 +20,7 @@ final class Workload {
   private final boolean aligned;
   private final int longest;
   private final boolean snapshots;
+  private final boolean compressing;
   private int hot;
 
   private Workload(Random random, Shape shape, int longest) {
@@ -29,6 +30,8 @@ final class Workload {
     this.aligned = random.nextInt(3) == 0;
     this.longest = longest;
     this.snapshots = shape.dataFile() == Shape.DataFile.NONE && random.nextInt(3) == 0;
+    this.compressing =
+        shape.dataFile() == Shape.DataFile.NONE && cluster <= longest && random.nextInt(4) == 0;
     this.hot = random.nextInt(size);
   }
 
@@ -62,6 +65,12 @@ final class Workload {
         default -> new ApplySnapshot(random.nextInt(4));
       };
     }
+    if (compressing && random.nextInt(5) == 0) {
+      int at = offset() / cluster * cluster;
+      int most = Math.min(longest / cluster, 8);
+      int bytes = Math.min((1 + random.nextInt(most)) * cluster, size - at);
+      return new Write(at, bytes, random.nextInt(1 << 30), true);
+    }
     int offset = offset();
     int length = length(offset);
     if (what < 32) {
@@ -70,7 +79,8 @@ final class Workload {
     if (what < 36) {
       return new Allocate(offset, length);
     }
-    return new Write(offset, length, random.nextInt(12) == 0 ? 0 : 1 + random.nextInt(1 << 30));
+    return new Write(
+        offset, length, random.nextInt(12) == 0 ? 0 : 1 + random.nextInt(1 << 30), false);
   }
 
   private int offset() {
