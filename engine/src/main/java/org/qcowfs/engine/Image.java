@@ -10,7 +10,6 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.base.CopyOnRead;
 import org.qcowfs.engine.base.Prefetch;
-import org.qcowfs.engine.base.ReadAhead;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
@@ -42,51 +41,39 @@ import org.qcowfs.engine.qcow2.check.Checker;
  * <p><b>Thread safety:</b> all methods but {@link #close()} may be called from any thread at once.
  */
 public final class Image implements Closeable {
-  private static final ThreadLocal<Mapping> SCRATCH = ThreadLocal.withInitial(Mapping::new);
-
   private final Chain chain;
   private final boolean owner;
 
-  /** The top layer if it may be written to: then reads are announced to it. */
-  private final @Nullable WritableLayer gated;
+  private final ReadPath reads;
 
   /** What keeps a copy of what is read from below; null while nothing is kept. */
   private volatile @Nullable CopyOnRead copying;
 
   private volatile @Nullable Prefetch prefetch;
 
-  /** The first layer that may be far away: one that is written to is not. */
-  private final int firstFar;
-
-  /** Made when a read of a far layer was slow. */
-  private volatile @Nullable ReadAhead readAhead;
-
   private volatile long allocatedBytes = -1;
 
-  /** Counts for the whole disk, of which this view's top layer is number {@code firstLayer}. */
+  /** Counts of the disk this is a view of; null while nobody asks. */
   private @Nullable Traffic traffic;
 
-  private final int firstLayer;
-
-  private Image(Layer[] layers, boolean owner) {
-    this(layers, owner, null, 0);
-  }
-
-  private Image(Layer[] layers, boolean owner, @Nullable Traffic traffic, int firstLayer) {
+  private Image(Layer[] layers, boolean owner, @Nullable Traffic traffic) {
     this.chain = new Chain(layers);
     this.owner = owner;
-    this.traffic = traffic;
-    this.firstLayer = firstLayer;
-    this.firstFar = layers[0].file().writable() ? 1 : 0;
-    this.gated = layers[0] instanceof WritableLayer top ? top : null;
+    this.reads = new ReadPath(chain);
+    count(traffic);
+  }
+
+  private void count(@Nullable Traffic counted) {
+    traffic = counted;
+    reads.count(counted);
   }
 
   /** Takes over an opened chain, the top layer first. */
   static Image over(List<Layer> opened) throws ImageException {
-    Image image = new Image(opened.toArray(Layer[]::new), true);
+    Image image = new Image(opened.toArray(Layer[]::new), true, null);
     try {
-      if (image.gated != null) {
-        image.gated.readThrough(image.new Visible());
+      if (image.chain.top() instanceof WritableLayer top) {
+        top.readThrough(image.new Visible());
       }
       return image;
     } catch (ImageException | RuntimeException e) {
@@ -105,12 +92,12 @@ public final class Image implements Closeable {
     public void read(long guestOffset, DataBuffer dst, int position, int length)
         throws ImageException {
       // Without copying: who asks may have the range locked.
-      readThrough(guestOffset, dst, position, length, null);
+      reads.read(guestOffset, dst, position, length, null);
     }
 
     @Override
     public boolean readsAsZero(long guestOffset, long length) {
-      return chain.readsAsZero(guestOffset, length, SCRATCH.get());
+      return chain.readsAsZero(guestOffset, length, ReadPath.scratch());
     }
   }
 
@@ -157,7 +144,7 @@ public final class Image implements Closeable {
   public Image snapshot(SnapshotInfo snapshot) throws ImageException {
     Layer[] view = chain.layers();
     view[0] = snapshotted().snapshot(snapshot);
-    return new Image(view, false, traffic, firstLayer);
+    return new Image(view, false, traffic);
   }
 
   /**
@@ -166,14 +153,14 @@ public final class Image implements Closeable {
    * @throws ImageException kind {@code CORRUPT} if the snapshot's L1 table cannot be used
    */
   public Image vmState(SnapshotInfo snapshot) throws ImageException {
-    return new Image(new Layer[] {snapshotted().vmState(snapshot)}, false);
+    return new Image(new Layer[] {snapshotted().vmState(snapshot)}, false, null);
   }
 
   /** The disk as layer {@code depth} and everything below it show it; 0 is the disk itself. */
   public Image layer(int depth) {
     Layer[] layers = chain.layers();
     Layer[] below = Arrays.copyOfRange(layers, depth, layers.length);
-    return new Image(below, false, traffic, firstLayer + depth);
+    return new Image(below, false, traffic == null ? null : traffic.below(depth));
   }
 
   /**
@@ -181,7 +168,7 @@ public final class Image implements Closeable {
    * before other threads have it: reads of a disk that nobody asks about cost nothing more.
    */
   public void count() {
-    traffic = new Traffic(chain.depth());
+    count(new Traffic(chain.depth()));
   }
 
   /** What was done since {@link #count}, which must have been called; writes, since the opening. */
@@ -192,8 +179,7 @@ public final class Image implements Closeable {
     }
     List<LayerStatistics> layers = new ArrayList<>();
     for (int depth = 0; depth < chain.depth(); depth++) {
-      int layer = firstLayer + depth;
-      layers.add(new LayerStatistics(path(depth), counted.reads(layer), counted.bytes(layer)));
+      layers.add(new LayerStatistics(path(depth), counted.reads(depth), counted.bytes(depth)));
     }
     long misses = counted.misses();
     return new ImageStatistics(
@@ -223,156 +209,8 @@ public final class Image implements Closeable {
       throws ImageException {
     checkRange(guestOffset, length);
     CopyOnRead keeper = copying;
-    readThrough(
-        guestOffset, dst, position, length, keeper != null && keeper.isOn() ? keeper : null);
-    countLookups();
-  }
-
-  /** Takes over what this thread's mapping counted. */
-  private void countLookups() {
-    Traffic counted = traffic;
-    if (counted != null) {
-      counted.lookedUp(SCRATCH.get());
-    }
-  }
-
-  /**
-   * Reads.
-   *
-   * @param keeper reads what the top layer does not have; null for a plain read
-   */
-  private void readThrough(
-      long guestOffset, DataBuffer dst, int position, int length, @Nullable CopyOnRead keeper)
-      throws ImageException {
-    if (gated == null) {
-      readMapped(guestOffset, dst, position, length);
-      return;
-    }
-    for (int done = 0; done < length; ) {
-      done += readTop(gated, guestOffset + done, dst, position + done, length - done);
-      if (done < length) {
-        // Not as an announced reader: making a snapshot locks the disk and waits for those, and
-        // what is below may take as long as somebody else's storage takes.
-        done +=
-            keeper != null
-                ? keeper.read(guestOffset + done, dst, position + done, length - done)
-                : readBelow(guestOffset + done, dst, position + done);
-      }
-    }
-  }
-
-  /**
-   * Reads up to the first byte that the top layer does not have, while that holds its clusters in
-   * place. The answer about that byte stays in the thread's mapping.
-   *
-   * @return bytes read
-   */
-  private int readTop(WritableLayer top, long guestOffset, DataBuffer dst, int position, int length)
-      throws ImageException {
-    Mapping mapping = SCRATCH.get();
-    int token = top.beginRead();
-    try {
-      int done = 0;
-      while (done < length) {
-        top.map(guestOffset + done, length - done, mapping);
-        mapping.setDepth(0);
-        if (mapping.kind() == Mapping.Kind.UNALLOCATED) {
-          break;
-        }
-        int n = (int) mapping.length();
-        readStretch(mapping, guestOffset + done, dst, position + done, n);
-        done += n;
-      }
-      return done;
-    } finally {
-      top.endRead(token);
-    }
-  }
-
-  /**
-   * Reads the first stretch of what {@link #readTop} has stopped at. A write that puts something
-   * above it meanwhile was not over when the read began.
-   *
-   * @return its length
-   */
-  private int readBelow(long guestOffset, DataBuffer dst, int position) throws ImageException {
-    Mapping mapping = SCRATCH.get();
-    chain.resolveBelow(guestOffset, mapping.length(), mapping);
-    int n = (int) mapping.length();
-    readStretch(mapping, guestOffset, dst, position, n);
-    return n;
-  }
-
-  private void readMapped(long guestOffset, DataBuffer dst, int position, int length)
-      throws ImageException {
-    Mapping mapping = SCRATCH.get();
-    int done = 0;
-    while (done < length) {
-      chain.resolve(guestOffset + done, length - done, mapping);
-      int n = (int) mapping.length();
-      readStretch(mapping, guestOffset + done, dst, position + done, n);
-      done += n;
-    }
-  }
-
-  private void readStretch(Mapping mapping, long at, DataBuffer dst, int position, int length)
-      throws ImageException {
-    switch (mapping.kind()) {
-      case DATA, COMPRESSED -> {
-        Traffic counted = traffic;
-        if (counted != null) {
-          counted.read(firstLayer + mapping.depth(), length);
-        }
-        if (mapping.depth() < firstFar) {
-          fetch(mapping, at, dst, position, length);
-        } else {
-          fetchFar(mapping, at, dst, position, length);
-        }
-      }
-      case ZERO, UNALLOCATED -> dst.zero(position, length);
-      case DAMAGED -> throw mapping.damage();
-    }
-  }
-
-  private void fetchFar(Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
-      throws ImageException {
-    ReadAhead ahead = readAhead;
-    if (ahead != null) {
-      ahead.reading(guestOffset, length);
-    }
-    long begin = System.nanoTime();
-    fetch(mapping, guestOffset, dst, position, length);
-    long nanos = System.nanoTime() - begin;
-    if (ahead != null) {
-      ahead.took(nanos);
-    } else if (nanos > ReadAhead.SLOW_NANOS) {
-      readAhead = new ReadAhead(this::resolve, this::size);
-    }
-  }
-
-  private void fetch(Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
-      throws ImageException {
-    if (mapping.kind() == Mapping.Kind.DATA) {
-      readData(mapping, guestOffset, dst, position, length);
-    } else {
-      chain.layer(mapping.depth()).readCompressed(mapping, guestOffset, dst, position, length);
-    }
-  }
-
-  private static void readData(
-      Mapping mapping, long guestOffset, DataBuffer dst, int position, int length)
-      throws ImageException {
-    HostFile file = mapping.dataFile();
-    int got = file.read(mapping.hostOffset(), dst, position, length);
-    if (got < length) {
-      throw new ImageException(
-          ErrorKind.CORRUPT,
-          file.path(),
-          String.format(
-              "data of guest offset 0x%x is at host offset 0x%x, past the end of the file (%d"
-                  + " bytes)",
-              guestOffset + got, mapping.hostOffset() + got, file.length()));
-    }
+    reads.read(guestOffset, dst, position, length, keeper != null && keeper.isOn() ? keeper : null);
+    reads.countLookups();
   }
 
   /**
@@ -401,8 +239,8 @@ public final class Image implements Closeable {
    * @return its guest offset, or -1 if only holes follow
    */
   public long nextData(long guestOffset) throws ImageException {
-    long found = chain.next(guestOffset, true, SCRATCH.get());
-    countLookups();
+    long found = chain.next(guestOffset, true, ReadPath.scratch());
+    reads.countLookups();
     return found;
   }
 
@@ -412,8 +250,8 @@ public final class Image implements Closeable {
    * @return its guest offset; the end of the disk counts as one
    */
   public long nextHole(long guestOffset) throws ImageException {
-    long found = chain.next(guestOffset, false, SCRATCH.get());
-    countLookups();
+    long found = chain.next(guestOffset, false, ReadPath.scratch());
+    reads.countLookups();
     return found < 0 ? size() : found;
   }
 
@@ -614,7 +452,7 @@ public final class Image implements Closeable {
    */
   public void startWriteout(long guestOffset, long length) {
     checkRange(guestOffset, length);
-    Mapping mapping = SCRATCH.get();
+    Mapping mapping = ReadPath.scratch();
     for (long at = guestOffset; at < guestOffset + length; at += mapping.length()) {
       resolve(at, guestOffset + length - at, mapping);
       if (mapping.kind() == Mapping.Kind.DATA && mapping.depth() == 0) {
