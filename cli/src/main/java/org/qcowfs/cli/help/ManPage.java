@@ -24,6 +24,7 @@ public final class ManPage {
     for (CommandLine command : program.getSubcommands().values()) {
       command(command.getCommandSpec(), out);
     }
+    storage(out);
     exitStatus(out);
     environment(out);
     line(out, ".SH SEE ALSO");
@@ -67,21 +68,43 @@ public final class ManPage {
 
   private static void exitStatus(Appendable out) throws IOException {
     line(out, ".SH EXIT STATUS");
-    line(out, text("0 on success, 1 after a message on standard error."));
+    line(
+        out,
+        text("0 on success, 1 after a message on standard error; check and compare say more."));
+  }
+
+  private static void storage(Appendable out) throws IOException {
+    line(out, ".SH BASES ON SLOW STORAGE");
+    for (String paragraph :
+        new String[] {
+          "Files below the image are opened for reading only. Where a server grants no locks, for"
+              + " example because it has just started, one is used without after 5 seconds, with a"
+              + " warning, and locked when that is possible. One whose handle or locks the server"
+              + " has lost is opened again by its path; if it is another file by then, or its size"
+              + " or time of modification has changed, reads of it fail with EIO.",
+          "Sequential readers of files that answer slowly get 1 to 16 MiB of read-ahead along the"
+              + " image's map, where the kernel caches the file, as it does on NFS.",
+          "A request that waits for such a file keeps no other from going on. A program that reads"
+              + " past the kernel's cache, or asks for data and holes, returns at once when it is"
+              + " interrupted."
+        }) {
+      line(out, text(paragraph));
+      line(out, ".PP");
+    }
+  }
+
+  private static void meaning(Appendable out, String name, String meaning) throws IOException {
+    line(out, ".TP");
+    line(out, ".B " + name);
+    line(out, text(meaning));
   }
 
   private static void environment(Appendable out) throws IOException {
     line(out, ".SH ENVIRONMENT");
-    variable(out, "QCOWFS_INSTALL", "With the value never, nothing is installed.");
-    variable(out, "QCOWFS_JAVA", "The java to use.");
-    variable(out, "QCOWFS_JAVA_OPTS", "Further options for java, for example -Xmx1g.");
-    variable(out, "QCOWFS_DEBUG", "If set, faults come with a stack trace.");
-  }
-
-  private static void variable(Appendable out, String name, String meaning) throws IOException {
-    line(out, ".TP");
-    line(out, ".B " + name);
-    line(out, text(meaning));
+    meaning(out, "QCOWFS_INSTALL", "With the value never, nothing is installed.");
+    meaning(out, "QCOWFS_JAVA", "The java to use.");
+    meaning(out, "QCOWFS_JAVA_OPTS", "Further options for java, for example -Xmx1g.");
+    meaning(out, "QCOWFS_DEBUG", "If set, faults come with a stack trace.");
   }
 
   private static void line(Appendable out, String line) throws IOException {
