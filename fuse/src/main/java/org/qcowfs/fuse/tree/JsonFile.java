@@ -11,7 +11,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 
 /** A document about an image, rendered when it is first looked at. */
-final class JsonFile extends FileNode implements Closeable {
+final class JsonFile extends Document implements Closeable {
   private final LazyImage image;
   private final JsonRenderer renderer;
   private @Nullable RenderedContent rendered;
@@ -25,16 +25,6 @@ final class JsonFile extends FileNode implements Closeable {
   @Override
   public long size() throws ImageException {
     return open().size();
-  }
-
-  @Override
-  public long allocatedBytes() throws ImageException {
-    return size();
-  }
-
-  @Override
-  public int blockSize() {
-    return 4096;
   }
 
   @Override

@@ -1,15 +1,13 @@
 package org.qcowfs.fuse.tree;
 
-import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.error.ImageException;
-import org.qcowfs.engine.host.DataBuffer;
 
 /**
  * A document about a disk that is being written: rendered anew for each open, when it is first
  * read, from what has been written by then.
  */
-final class LiveJsonFile extends FileNode {
+final class LiveJsonFile extends Document {
   private final LiveDisk disk;
   private final Image image;
   private final JsonRenderer renderer;
@@ -39,16 +37,6 @@ final class LiveJsonFile extends FileNode {
   }
 
   @Override
-  public long allocatedBytes() throws ImageException {
-    return size();
-  }
-
-  @Override
-  public int blockSize() {
-    return 4096;
-  }
-
-  @Override
   public boolean isUncached() {
     return true;
   }
@@ -58,54 +46,20 @@ final class LiveJsonFile extends FileNode {
     return new Content();
   }
 
-  private final class Content implements FileContent {
-    private @Nullable RenderedContent rendered;
-
-    private synchronized RenderedContent rendered() throws ImageException {
-      RenderedContent known = rendered;
-      if (known == null) {
-        disk.writeBack();
-        known = JsonFile.render(image, renderer);
-        rendered = known;
-        lastSize = known.size();
-      }
-      return known;
+  private final class Content extends Late {
+    @Override
+    RenderedContent render() throws ImageException {
+      disk.writeBack();
+      RenderedContent now = JsonFile.render(image, renderer);
+      lastSize = now.size();
+      return now;
     }
 
     @Override
-    public boolean readMayWait() {
-      return true;
-    }
-
-    @Override
-    public boolean seekMayWait() {
-      return true;
-    }
-
-    @Override
-    public long size() throws ImageException {
-      return rendered().size();
-    }
-
-    @Override
-    public void read(long offset, DataBuffer dst, int position, int length) throws ImageException {
-      rendered().read(offset, dst, position, length);
-    }
-
-    @Override
-    public long nextData(long offset) {
-      return offset;
-    }
-
-    @Override
-    public long nextHole(long offset) throws ImageException {
-      return size();
-    }
-
-    @Override
-    public synchronized void released() throws ImageException {
-      if (rendered != null) {
-        rendered.close();
+    public void released() throws ImageException {
+      RenderedContent made = ifRendered();
+      if (made != null) {
+        made.close();
       }
     }
   }

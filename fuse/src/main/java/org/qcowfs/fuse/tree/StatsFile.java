@@ -6,7 +6,7 @@ import org.qcowfs.fuse.stats.RequestStatistics;
 import org.qcowfs.fuse.stats.StatsJson;
 
 /** {@code stats.json}: what the mount has done by the time somebody opens it. */
-final class StatsFile extends FileNode {
+final class StatsFile extends Document {
   private final Image image;
   private final RequestStatistics statistics;
 
@@ -22,16 +22,6 @@ final class StatsFile extends FileNode {
     try (RenderedContent now = render()) {
       return now.size();
     }
-  }
-
-  @Override
-  public long allocatedBytes() throws ImageException {
-    return size();
-  }
-
-  @Override
-  public int blockSize() {
-    return 4096;
   }
 
   @Override
