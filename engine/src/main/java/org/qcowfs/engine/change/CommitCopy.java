@@ -6,6 +6,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.work.Crew;
 
 /**
  * Copies what the layers of an overlay down to the base have into that base.

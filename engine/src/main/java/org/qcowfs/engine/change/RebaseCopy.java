@@ -7,6 +7,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.Zeroes;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.work.Crew;
 
 /**
  * Writes into an overlay what its new backing file does not have.

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.change.Progress;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.work.Crew;
 
 /**
  * Compares what two disks hold; behind the end of the shorter one there are zeroes.
@@ -140,9 +141,8 @@ public final class Compare {
       thread.start();
     }
     work(strip, walk);
-    for (Thread thread : helpers) {
-      thread.join();
-    }
+    // Something found in front of the disk ends the walk.
+    Crew.join(helpers, () -> walk.found(-1, null));
   }
 
   private void work(Strip own, CompareWalk walk) {
@@ -164,17 +164,9 @@ public final class Compare {
   }
 
   private static void rethrow(@Nullable Throwable fault) throws ImageException, ReadFault {
-    if (fault instanceof ImageException e) {
-      throw e;
-    }
     if (fault instanceof ReadFault e) {
       throw e;
     }
-    if (fault instanceof RuntimeException e) {
-      throw e;
-    }
-    if (fault instanceof Error e) {
-      throw e;
-    }
+    Crew.rethrow(fault);
   }
 }

@@ -12,6 +12,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.layer.Mapping;
 import org.qcowfs.engine.layer.RangeCopy;
+import org.qcowfs.engine.work.Crew;
 
 /**
  * Copies disks into another image.
@@ -151,6 +152,8 @@ public final class Convert {
    * @throws ImageException if a source cannot be read or the target not be written, or is too
    *     small; the target is then incomplete
    * @throws CancellationException if it was stopped; the target is then incomplete
+   * @throws InterruptedException if the calling thread was interrupted; the target is then
+   *     incomplete, and nothing uses the images any more
    */
   public void to(Image target) throws ImageException, InterruptedException {
     if (target.size() < source.size()) {
@@ -178,10 +181,10 @@ public final class Convert {
       running.add(thread);
       thread.start();
     }
-    for (Thread thread : running) {
-      thread.join();
+    Crew.join(running, () -> fail(new CancellationException("interrupted")));
+    synchronized (this) {
+      Crew.rethrow(failure);
     }
-    rethrow();
     report(source.size());
   }
 
@@ -197,18 +200,6 @@ public final class Convert {
   private int grain(Image target) throws ImageException {
     long cluster = Math.min(target.info().clusterSize(), MOST_LEFT_OUT);
     return (int) Math.max(Math.min(sparseBytes, DEFAULT_SPARSE_BYTES), cluster);
-  }
-
-  private synchronized void rethrow() throws ImageException {
-    if (failure instanceof ImageException e) {
-      throw e;
-    }
-    if (failure instanceof RuntimeException e) {
-      throw e;
-    }
-    if (failure instanceof Error e) {
-      throw e;
-    }
   }
 
   private void work(Image target, PieceSettings settings, int pieceBytes) {

@@ -17,6 +17,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.work.Crew;
 
 /** Disks that are large enough for several threads to share the work. */
 class SharedWalkTest {

@@ -1,4 +1,4 @@
-package org.qcowfs.engine.change;
+package org.qcowfs.engine.work;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -10,9 +10,9 @@ import org.qcowfs.engine.error.ImageException;
  * A few threads that share one walk over a disk: while one reads, another writes. A short walk ends
  * before they are asked, in the calling thread.
  */
-final class Crew {
+public final class Crew {
   /** One thread's part in the work, with its buffers. */
-  interface Hand {
+  public interface Hand {
     /** Takes the next piece of the walk and does it; false if there is none left. */
     boolean step() throws ImageException;
   }
@@ -27,12 +27,13 @@ final class Crew {
   private Crew() {}
 
   /**
-   * Does the whole walk. After a failure no piece is begun; those that were are finished.
+   * Does the whole walk. After a failure no piece is begun; those that were are finished. An
+   * interrupt of the calling thread ends nothing, and is kept.
    *
    * @param hands makes the hand of one thread; called in the calling thread
    * @throws ImageException the first failure of a piece
    */
-  static void work(Supplier<? extends Hand> hands) throws ImageException {
+  public static void work(Supplier<? extends Hand> hands) throws ImageException {
     Crew crew = new Crew();
     Hand own = hands.get();
     for (int i = 0; i < ALONE; i++) {
@@ -49,8 +50,12 @@ final class Crew {
       thread.start();
     }
     crew.run(own);
-    join(helpers);
-    crew.rethrow();
+    try {
+      join(helpers, () -> {});
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    rethrow(crew.failure);
   }
 
   private void run(Hand hand) {
@@ -69,32 +74,40 @@ final class Crew {
     }
   }
 
-  /** Waits for all, come what may: the images are closed next. */
-  private static void join(List<Thread> helpers) {
-    boolean interrupted = false;
-    for (Thread thread : helpers) {
+  /**
+   * Waits for all, come what may: the images they use are closed next.
+   *
+   * @param stop asks them to end early; called if this thread is interrupted
+   * @throws InterruptedException if it was, once all have ended
+   */
+  public static void join(List<Thread> threads, Runnable stop) throws InterruptedException {
+    InterruptedException interrupt = null;
+    for (Thread thread : threads) {
       while (thread.isAlive()) {
         try {
           thread.join();
         } catch (InterruptedException e) {
-          interrupted = true;
+          if (interrupt == null) {
+            stop.run();
+          }
+          interrupt = e;
         }
       }
     }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+    if (interrupt != null) {
+      throw interrupt;
     }
   }
 
-  private void rethrow() throws ImageException {
-    Throwable first = failure;
-    if (first instanceof ImageException e) {
+  /** Throws what another thread has failed with, if that is of a kind these threads throw. */
+  public static void rethrow(@Nullable Throwable failure) throws ImageException {
+    if (failure instanceof ImageException e) {
       throw e;
     }
-    if (first instanceof RuntimeException e) {
+    if (failure instanceof RuntimeException e) {
       throw e;
     }
-    if (first instanceof Error e) {
+    if (failure instanceof Error e) {
       throw e;
     }
   }
