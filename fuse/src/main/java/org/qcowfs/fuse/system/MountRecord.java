@@ -1,16 +1,11 @@
 package org.qcowfs.fuse.system;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Instant;
-
 /**
  * What a serving process says of its mount.
  *
  * @param pid the serving process
- * @param started when that process started, as {@code ProcessHandle} tells it: tells it from a
- *     later process of the same number
+ * @param started when that process started, in clock ticks since the boot: tells it from a later
+ *     process of the same number
  * @param image absolute path of the image
  * @param mountPoint absolute path
  * @param device the mount's {@code major:minor}
@@ -19,24 +14,15 @@ import java.time.Instant;
 public record MountRecord(
     long pid, String started, String image, String mountPoint, String device, String log) {
 
-  /** Whether the serving process still runs. */
+  /** Whether the serving process still runs: until then it may have the image open. */
   public boolean isServed() {
-    return ProcessHandle.of(pid).filter(p -> startOf(p).equals(started)).isPresent() && !isZombie();
+    ProcessStat stat = ProcessStat.of(pid);
+    return stat != null && !stat.hasEnded() && Long.toString(stat.startTicks()).equals(started);
   }
 
-  /** Whether it ended, and only its parent has not asked yet how. */
-  private boolean isZombie() {
-    try {
-      // pid (name) state ...
-      String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
-      return stat.startsWith("Z", stat.lastIndexOf(')') + 2);
-    } catch (IOException e) {
-      return true;
-    }
-  }
-
-  /** When {@code process} started; empty where the system does not tell. */
-  public static String startOf(ProcessHandle process) {
-    return process.info().startInstant().map(Instant::toString).orElse("");
+  /** When process {@code pid} started, for {@link #started}; empty if there is none. */
+  public static String startOf(long pid) {
+    ProcessStat stat = ProcessStat.of(pid);
+    return stat == null ? "" : Long.toString(stat.startTicks());
   }
 }

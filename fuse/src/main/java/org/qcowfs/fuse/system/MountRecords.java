@@ -7,6 +7,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -61,7 +62,10 @@ public final class MountRecords {
     return folder;
   }
 
-  /** Writes a record and returns its file. */
+  /**
+   * Writes a record and returns its file. It is there as a whole or not at all: what says of no
+   * living process that it serves is deleted by whoever reads it.
+   */
   public static Path write(MountRecord record) throws IOException {
     Properties properties = new Properties();
     properties.setProperty("pid", Long.toString(record.pid()));
@@ -70,11 +74,12 @@ public final class MountRecords {
     properties.setProperty("mount-point", record.mountPoint());
     properties.setProperty("device", record.device());
     properties.setProperty("log", record.log());
-    Path file = makeFolder().resolve(record.pid() + SUFFIX);
-    try (Writer out = Files.newBufferedWriter(file)) {
+    Path folder = makeFolder();
+    Path begun = folder.resolve(record.pid() + ".new");
+    try (Writer out = Files.newBufferedWriter(begun)) {
       properties.store(out, null);
     }
-    return file;
+    return Files.move(begun, folder.resolve(record.pid() + SUFFIX), StandardCopyOption.ATOMIC_MOVE);
   }
 
   /**

@@ -224,9 +224,9 @@ public final class MountCommand implements Command {
   }
 
   private static MountRecord record(ImageMount mount, Path file, Path mountPoint, String log) {
-    ProcessHandle self = ProcessHandle.current();
+    long self = ProcessHandle.current().pid();
     return new MountRecord(
-        self.pid(),
+        self,
         MountRecord.startOf(self),
         file.toString(),
         mountPoint.toString(),

@@ -359,7 +359,7 @@ public final class Checker {
   }
 
   /** Reports to {@code to} the COPIED flags that contradict these refcounts. */
-  void reportFlags(TableWalk.Refcounts refcounts, Consumer<Finding> to) throws ImageException {
+  void reportFlags(CopiedFlags.Refcounts refcounts, Consumer<Finding> to) throws ImageException {
     if (!flagsKnown() || expected.flagsWrong()) {
       tables.reportFlags(active, refcounts, new Report(to));
     }

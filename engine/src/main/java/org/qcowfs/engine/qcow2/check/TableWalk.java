@@ -1,6 +1,5 @@
 package org.qcowfs.engine.qcow2.check;
 
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -486,77 +485,8 @@ final class TableWalk {
     report.add(Kind.L2_ENTRY, L2, hostOffset, guest, times, text);
   }
 
-  // ------------------------------------------------------------------------------------- COPIED
-
-  /** The refcounts that COPIED flags are held against. */
-  @FunctionalInterface
-  interface Refcounts {
-    /** The refcount of a host cluster; null if it is not known. */
-    @Nullable Long get(long cluster);
-  }
-
   /** Names the entries of the active tables whose COPIED flag contradicts the refcounts. */
-  void reportFlags(long[] l1, Refcounts stored, Report to) throws ImageException {
-    uses.restart();
-    for (int i = 0; i < l1.length; i++) {
-      long entry = l1[i];
-      long l2 = entry & Geometry.OFFSET_MASK;
-      if (l2 == 0) {
-        continue;
-      }
-      Long refcount = stored.get(l2 >>> geometry.clusterBits());
-      if (refcount == null) {
-        continue;
-      }
-      long guest = (long) i << geometry.l1Shift();
-      if (refcount == 1 != entry < 0) {
-        to.add(
-            new Finding(
-                Kind.COPIED_FLAG,
-                L1,
-                l2,
-                guest,
-                refcount == 1 ? 1 : 0,
-                entry >>> 63,
-                1,
-                String.format(
-                    "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%s",
-                    i, entry, Long.toUnsignedString(refcount))));
-      }
-      if (l2 < file.length() && uses.first(l2)) {
-        file.read(l2, table, table.capacity());
-        reportL2Flags(guest, uses.active(l2), stored, to);
-      }
-    }
-  }
-
-  private void reportL2Flags(long guestBase, long times, Refcounts stored, Report to) {
-    ByteBuffer words = table.bytes();
-    int step = geometry.extendedL2() ? 16 : 8;
-    for (int at = 0; at < table.capacity(); at += step) {
-      long entry = words.getLong(at);
-      long offset = entry & Geometry.OFFSET_MASK;
-      boolean zero = !geometry.extendedL2() && (entry & Geometry.ZERO) != 0;
-      boolean named = offset != 0 || externalData && entry < 0 && !zero;
-      if (!named || (entry & Geometry.COMPRESSED) != 0) {
-        continue;
-      }
-      Long refcount =
-          externalData ? Long.valueOf(1) : stored.get(offset >>> geometry.clusterBits());
-      if (refcount != null && refcount == 1 != entry < 0) {
-        to.add(
-            new Finding(
-                Kind.COPIED_FLAG,
-                L2,
-                offset,
-                guestBase + ((long) (at / step) << geometry.clusterBits()),
-                refcount == 1 ? 1 : 0,
-                entry >>> 63,
-                times,
-                String.format(
-                    "ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%s",
-                    entry, Long.toUnsignedString(refcount))));
-      }
-    }
+  void reportFlags(long[] l1, CopiedFlags.Refcounts stored, Report to) throws ImageException {
+    new CopiedFlags(file, geometry, externalData, stored, to).report(l1, uses);
   }
 }
