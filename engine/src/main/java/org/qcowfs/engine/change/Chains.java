@@ -29,6 +29,26 @@ final class Chains {
     return -1;
   }
 
+  /**
+   * The depth from which on the chain is what opening {@code path} as {@code format} gives.
+   *
+   * <p>Only the same name in the same folder will do: what the file records is relative to the
+   * folder it is found in, so that another name of it may stand above other files.
+   *
+   * @return 1 or more, or -1 for none
+   */
+  static int shared(Image chain, String path, @Nullable String format) throws ImageException {
+    Path wanted = inRealFolder(path);
+    for (int depth = 1; depth < chain.depth(); depth++) {
+      if (wanted != null
+          && wanted.equals(inRealFolder(chain.path(depth)))
+          && chain.info(depth).format().equals(format)) {
+        return depth;
+      }
+    }
+    return -1;
+  }
+
   /** A name relative to the folder of the image that records it. */
   static String resolve(String image, String name) {
     int slash = image.lastIndexOf('/');
@@ -38,6 +58,16 @@ final class Chains {
   private static boolean same(String a, String b) {
     Path real = real(a);
     return a.equals(b) || real != null && real.equals(real(b));
+  }
+
+  private static @Nullable Path inRealFolder(String path) {
+    try {
+      Path absolute = Path.of(path).toAbsolutePath();
+      Path folder = absolute.getParent();
+      return folder == null ? null : folder.toRealPath().resolve(absolute.getFileName());
+    } catch (IOException | InvalidPathException e) {
+      return null;
+    }
   }
 
   private static @Nullable Path real(String path) {

@@ -86,9 +86,9 @@ public final class Rebase {
       throws ImageException {
     try (Image overlay = Images.open(path, options.withWritable(true), files)) {
       requireBacking(overlay.info().format(), path, request);
-      int common = request.backing.isEmpty() ? -1 : Chains.find(overlay, request.backing);
       try (Image next = openNew(path, options, request, files)) {
-        new RebaseCopy(overlay, next, common < 0 ? Integer.MAX_VALUE : common, progress).run();
+        int shared = next == null ? -1 : Chains.shared(overlay, next.path(0), next.info().format());
+        new RebaseCopy(overlay, next, shared < 0 ? Integer.MAX_VALUE : shared, progress).run();
       }
       // The same open file: nobody can come between.
       Qcow2Backing.set(overlay.endWrites(), request.backing, request.format);

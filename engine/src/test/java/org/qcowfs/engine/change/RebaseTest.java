@@ -2,7 +2,9 @@ package org.qcowfs.engine.change;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -49,6 +51,67 @@ class RebaseTest {
       assertThat(mapping.length()).isEqualTo(3L * cluster);
       image.resolve(0, size, mapping);
       assertThat(mapping.kind()).isEqualTo(Mapping.Kind.UNALLOCATED);
+    }
+  }
+
+  /** A file far below that has the new backing file's name, in another folder, is another file. */
+  @Test
+  void namesInOtherFoldersAreOtherFiles() throws Exception {
+    options = CreateOptions.ofSize(1 << 20);
+    Files.createDirectory(folder.resolve("sub"));
+    image("sub/base", 0, 4096);
+    Images.create(path("sub/middle"), options.withBacking("base", "qcow2"));
+    image("base", 8192, 4096);
+    Images.create(path("overlay"), options.withBacking("sub/middle", "qcow2"));
+
+    rebase("base", "qcow2");
+
+    assertThat(disk("overlay")).isEqualTo(disk("sub/base"));
+  }
+
+  /** The same file has other bytes below another name, where what it records is another file. */
+  @Test
+  void linksInOtherFoldersAreOtherChains() throws Exception {
+    options = CreateOptions.ofSize(1 << 20);
+    Files.createDirectory(folder.resolve("sub"));
+    image("sub/base", 0, 4096);
+    Images.create(path("sub/middle"), options.withBacking("base", "qcow2"));
+    image("base", 8192, 4096);
+    Files.createSymbolicLink(folder.resolve("link"), folder.resolve("sub/middle"));
+    Images.create(path("overlay"), options.withBacking("sub/middle", "qcow2"));
+
+    rebase("link", "qcow2");
+
+    assertThat(disk("overlay")).isEqualTo(disk("sub/base"));
+  }
+
+  /** Read in another format the same file is another disk. */
+  @Test
+  void anotherFormatIsAnotherDisk() throws Exception {
+    options = CreateOptions.ofSize(1 << 20);
+    image("base", 0, 4096);
+    Images.create(path("overlay"), options.withBacking("base", "qcow2"));
+
+    rebase("base", "raw");
+
+    assertThat(disk("overlay")).isEqualTo(disk("base"));
+  }
+
+  private void rebase(String backing, String format) throws Exception {
+    Rebase.run(
+        path("overlay"),
+        OpenOptions.readOnly().withFormat("qcow2"),
+        new Rebase.Request(backing, format, false),
+        (done, total) -> {});
+  }
+
+  private byte[] disk(String name) throws Exception {
+    try (Image image = Images.open(path(name), OpenOptions.readOnly().withFormat("qcow2"))) {
+      DataBuffer bytes = DataBuffer.allocate((int) image.size());
+      image.read(0, bytes, 0, bytes.capacity());
+      byte[] copy = new byte[bytes.capacity()];
+      bytes.bytes().get(0, copy);
+      return copy;
     }
   }
 
