@@ -25,6 +25,10 @@ import org.qcowfs.engine.host.posix.PosixCalls;
 /** Internal: users have {@link HostFiles#POSIX}. A regular file or block device, by descriptor. */
 public final class PosixHostFile implements HostFile {
   private static final long READ_AHEAD = 128 << 10;
+
+  /** A multiple of the logical blocks of most devices. */
+  private static final long DEVICE_BLOCK = 4096;
+
   private static final int F_DUPFD_CLOEXEC = 1030; // fcntl-linux.h
 
   /** A file's identity on this host, whatever it is called. */
@@ -262,30 +266,51 @@ public final class PosixHostFile implements HostFile {
 
   @Override
   public void zeroRange(long hostOffset, long length) throws ImageException {
-    if (PosixCalls.fallocate(fd, FALLOC_FL_ZERO_RANGE, hostOffset, length) == 0) {
-      return;
-    }
-    int errno = PosixCalls.errno();
-    if (errno != Errno.EOPNOTSUPP && errno != Errno.ENODEV && errno != Errno.ENOSYS) {
-      throw failure("zero", hostOffset, length, errno);
-    }
-    DataBuffer zeroes = DataBuffer.allocate((int) Math.min(length, 1 << 20));
-    for (long done = 0; done < length; done += zeroes.capacity()) {
-      write(hostOffset + done, zeroes, 0, (int) Math.min(length - done, zeroes.capacity()));
+    if (!zeroed(FALLOC_FL_ZERO_RANGE, "zero", hostOffset, length)) {
+      writeZeroes(hostOffset, length);
     }
   }
 
   @Override
   public boolean punchHole(long hostOffset, long length) throws ImageException {
     int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return zeroed(mode, "punch a hole", hostOffset, length);
+  }
+
+  /** Has the host make zeroes of a range; false where it cannot. */
+  private boolean zeroed(int mode, String what, long hostOffset, long length)
+      throws ImageException {
     if (PosixCalls.fallocate(fd, mode, hostOffset, length) == 0) {
       return true;
     }
     int errno = PosixCalls.errno();
+    if (errno == Errno.EINVAL && blockDevice) {
+      return zeroedInBlocks(mode, hostOffset, length);
+    }
     if (errno == Errno.EOPNOTSUPP || errno == Errno.ENODEV || errno == Errno.ENOSYS) {
       return false;
     }
-    throw failure("punch a hole", hostOffset, length, errno);
+    throw failure(what, hostOffset, length, errno);
+  }
+
+  /** A device makes zeroes of whole logical blocks only: the edges are written. */
+  private boolean zeroedInBlocks(int mode, long hostOffset, long length) throws ImageException {
+    long end = hostOffset + length;
+    long from = Math.min(end, hostOffset + DEVICE_BLOCK - 1 & -DEVICE_BLOCK);
+    long to = Math.max(from, end & -DEVICE_BLOCK);
+    if (from < to && PosixCalls.fallocate(fd, mode, from, to - from) != 0) {
+      return false;
+    }
+    writeZeroes(hostOffset, from - hostOffset);
+    writeZeroes(to, end - to);
+    return true;
+  }
+
+  private void writeZeroes(long hostOffset, long length) throws ImageException {
+    DataBuffer zeroes = DataBuffer.allocate((int) Math.min(length, 1 << 20));
+    for (long done = 0; done < length; done += zeroes.capacity()) {
+      write(hostOffset + done, zeroes, 0, (int) Math.min(length - done, zeroes.capacity()));
+    }
   }
 
   @Override

@@ -2,8 +2,12 @@ package org.qcowfs.it.interop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.model.OpenOptions;
@@ -50,6 +54,33 @@ class BlockDeviceBaseIT {
     try (TempImages scratch = TempImages.create("block");
         LoopDevice base = LoopDevice.attach(base(scratch))) {
       assertSameBytes(scratch, base.device(), "raw");
+    }
+  }
+
+  /** A device makes zeroes of whole sectors; the rest of a range is zeroed all the same. */
+  @ParameterizedTest
+  @ValueSource(ints = {512, 4096})
+  void zeroesOnARawDeviceAtEveryAlignment(int sector) throws Exception {
+    try (TempImages scratch = TempImages.create("block")) {
+      byte[] expected = new byte[1 << 20];
+      Arrays.fill(expected, (byte) 0x5a);
+      Path file = Files.write(scratch.path("disk.raw"), expected);
+      try (LoopDevice device = LoopDevice.attach(file, "--sector-size", "" + sector);
+          Image image =
+              Images.open(
+                  device.device().toString(),
+                  OpenOptions.readOnly().withFormat("raw").withWritable(true))) {
+        int[][] ranges = {{1, 1000}, {8192, 8192}, {20000, 1}, {32768 - 100, 200}, {65000, 70001}};
+        for (int i = 0; i < ranges.length * 2; i++) {
+          int[] range = ranges[i / 2];
+          int from = range[0] + i % 2 * (1 << 19);
+          image.zero(from, range[1], i % 2 == 0);
+          Arrays.fill(expected, from, from + range[1], (byte) 0);
+        }
+        image.flush();
+        assertThat(Files.readAllBytes(device.device())).isEqualTo(expected);
+      }
+      assertThat(Files.readAllBytes(file)).isEqualTo(expected);
     }
   }
 
