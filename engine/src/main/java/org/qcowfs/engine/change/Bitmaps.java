@@ -39,7 +39,7 @@ public final class Bitmaps {
    * @param bitmap the bitmap that is changed
    * @param actions in order
    * @param granularity bytes a bit of an added bitmap stands for: a power of two, 512 to 2 GiB; 0
-   *     for the cluster size
+   *     for the cluster size, but at least 4 KiB and at most 64 KiB
    * @param sourceFile the image that a merge reads from, or null for the same one
    * @param sourceFormat its format, or null to probe
    */

@@ -63,9 +63,9 @@ public final class BitmapChange {
     bitmaps.record(like.name(), like.auto());
   }
 
-  /** The default granularity: the cluster size, at least 4 KiB (QEMU). */
+  /** The default granularity: the cluster size, at least 4 KiB and at most 64 KiB (QEMU). */
   public int defaultGranularityBits() {
-    return Math.max(12, edit.geometry.clusterBits());
+    return Math.min(16, Math.max(12, edit.geometry.clusterBits()));
   }
 
   /**
