@@ -90,7 +90,7 @@ public final class ConvertCommand implements Command {
       Convert convert = Convert.from(sources).sparse(sparse).threads(threads).rate(rate);
       if (!Options.has(line, "-n")) {
         create(line, outPath, outFormat, options, size, named);
-        convert.targetIsZero();
+        convert.targetIsNew();
       } else if (Options.has(line, "--target-is-zero")) {
         convert.targetIsZero();
       }

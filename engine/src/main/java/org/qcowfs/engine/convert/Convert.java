@@ -41,6 +41,7 @@ public final class Convert {
   private boolean compress;
   private boolean offload;
   private boolean targetIsZero;
+  private boolean targetIsNew;
   private boolean skipsLower;
   private boolean ordered = true;
   private long lowerSize;
@@ -88,6 +89,12 @@ public final class Convert {
   /** The target reads as zeroes already: zeroes need not be written. */
   public Convert targetIsZero() {
     targetIsZero = true;
+    return this;
+  }
+
+  /** The target has just been made: zeroes need not be written where it reads as zeroes. */
+  public Convert targetIsNew() {
+    targetIsNew = true;
     return this;
   }
 
@@ -164,7 +171,8 @@ public final class Convert {
       throw new ImageException(
           ErrorKind.UNSUPPORTED, target.path(0), "Compression not supported for this file format");
     }
-    if (!targetIsZero && !skipsLower && sparseBytes != 0) {
+    boolean isZero = targetIsZero || targetIsNew && !showsDevice(target);
+    if (!isZero && !skipsLower && sparseBytes != 0) {
       target.zero(0, target.size(), true);
     }
     report(0);
@@ -186,6 +194,15 @@ public final class Convert {
       Crew.rethrow(failure);
     }
     report(source.size());
+  }
+
+  /** A new image shows what a block device had before, where it names blocks of that device. */
+  private boolean showsDevice(Image target) {
+    if (target.size() == 0) {
+      return false;
+    }
+    target.resolve(0, target.size(), mapping);
+    return mapping.kind() == Mapping.Kind.DATA && !mapping.dataFile().resizable();
   }
 
   private static int compressedUnit(Image target) {

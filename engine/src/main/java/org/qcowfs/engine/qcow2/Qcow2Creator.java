@@ -230,8 +230,16 @@ public final class Qcow2Creator {
   private void reserve(HostFile file, @Nullable HostFile dataFile) throws ImageException {
     if (file.resizable()) {
       file.truncate(hostOffset(used()));
+    } else if (file.length() < hostOffset(used())) {
+      throw new ImageException(
+          ErrorKind.NO_SPACE,
+          file.path(),
+          "Cannot grow device files: it has "
+              + file.length()
+              + " bytes, and the image needs "
+              + hostOffset(used()));
     } else {
-      file.zeroRange(0, hostOffset(used() - dataClusters)); // a device has what it had
+      file.zeroRange(0, hostOffset(used())); // a device has what it had
     }
     HostFile data = dataFile == null ? file : dataFile;
     long start = dataFile == null ? hostOffset(used() - dataClusters) : 0;

@@ -326,7 +326,8 @@ public final class Qcow2Resize {
       long guest = first + done * clusterSize;
       long host = guest;
       if (data == null) {
-        host = edit.allocateFresh(part);
+        // Nothing can be behind the end of a device; there zeroes are written.
+        host = edit.file.resizable() ? edit.allocateFresh(part) : edit.allocate(part);
         reserve(edit.file, host, part * clusterSize);
       }
       for (long i = 0; i < part; i++) {
