@@ -2,6 +2,7 @@ package org.qcowfs.engine;
 
 import org.qcowfs.engine.chain.BackingPath;
 import org.qcowfs.engine.chain.ChainOpener;
+import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
@@ -66,7 +67,7 @@ public final class Images {
   }
 
   /**
-   * Creates a raw image of zeroes, in the place of what is there.
+   * Creates a raw image of zeroes, in the place of what is there; a block device keeps what it has.
    *
    * @param size bytes
    * @throws ImageException as {@link #replace}
@@ -99,6 +100,15 @@ public final class Images {
       HostFiles.POSIX.lock(file, false, line -> {});
       if (file.resizable()) {
         file.truncate(0);
+        if (file.length() != 0) {
+          // A mounted disk, for one. What it has would show through where a new image has nothing.
+          throw new ImageException(
+              ErrorKind.UNSUPPORTED,
+              path,
+              "the file cannot be emptied: it keeps its "
+                  + file.length()
+                  + " bytes when it is cut; 'convert -n' writes into it");
+        }
       }
       return file;
     } catch (ImageException e) {

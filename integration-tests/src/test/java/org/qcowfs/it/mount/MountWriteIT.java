@@ -30,6 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.posix.Errno;
 import org.qcowfs.engine.host.posix.PosixCalls;
+import org.qcowfs.it.support.CliRun;
 import org.qcowfs.it.support.Mounted;
 import org.qcowfs.it.support.QemuImg;
 import org.qcowfs.it.support.QemuIo;
@@ -92,6 +93,25 @@ class MountWriteIT {
       file.readFully(got);
       assertThat(got).isEqualTo(bytes);
     }
+  }
+
+  /** Cutting the disk leaves what it has, which would show where a new image leaves zeroes out. */
+  @Test
+  void aMountedDiskIsNotTakenForAnEmptyFile() {
+    QemuImg.create(image, SIZE);
+    QemuIo.on(image).write(1, 0, 1 << 20).run();
+    Path source = temp.path("source.qcow2");
+    QemuImg.create(source, SIZE);
+    QemuIo.on(source).write(2, 4096, 4096).run();
+    try (Mounted mounted = mount()) {
+      String disk = mounted.disk().toString();
+      Run.Result refused = CliRun.run("convert", "-O", "raw", source.toString(), disk);
+      assertThat(refused.exitCode()).isEqualTo(1);
+      assertThat(refused.err()).contains("the file cannot be emptied");
+      CliRun.ok("convert", "-n", "-O", "raw", source.toString(), disk);
+      finish(mounted);
+    }
+    QemuImg.run("compare", source.toString(), image.toString());
   }
 
   @ParameterizedTest
