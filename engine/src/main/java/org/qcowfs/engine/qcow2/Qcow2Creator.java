@@ -228,16 +228,12 @@ public final class Qcow2Creator {
    * Makes the files as long as they are to be, and gives the guest data the blocks it is to have.
    */
   private void reserve(HostFile file, @Nullable HostFile dataFile) throws ImageException {
+    refuseSmallDevice(file, hostOffset(used()));
+    if (dataFile != null) {
+      refuseSmallDevice(dataFile, options.size());
+    }
     if (file.resizable()) {
       file.truncate(hostOffset(used()));
-    } else if (file.length() < hostOffset(used())) {
-      throw new ImageException(
-          ErrorKind.NO_SPACE,
-          file.path(),
-          "Cannot grow device files: it has "
-              + file.length()
-              + " bytes, and the image needs "
-              + hostOffset(used()));
     } else {
       file.zeroRange(0, hostOffset(used())); // a device has what it had
     }
@@ -249,6 +245,18 @@ public final class Qcow2Creator {
     }
     if (isMapped() && length > 0) {
       Reservation.make(data, start, length, options.preallocation());
+    }
+  }
+
+  private static void refuseSmallDevice(HostFile file, long bytes) throws ImageException {
+    if (!file.resizable() && file.length() < bytes) {
+      throw new ImageException(
+          ErrorKind.NO_SPACE,
+          file.path(),
+          "Cannot grow device files: it has "
+              + file.length()
+              + " bytes, and the image needs "
+              + bytes);
     }
   }
 

@@ -84,6 +84,22 @@ class ConvertToDeviceIT {
     }
   }
 
+  @Test
+  void aDiskIsNoLargerThanTheDeviceItsDataIsOn() throws Exception {
+    try (TempImages scratch = TempImages.create("device");
+        LoopDevice device = LoopDevice.attach(full(scratch, 6))) {
+      String data = "data_file=" + device.device();
+      String[] large = {"create", "-q", "-f", "qcow2", "-o", data, "disk.qcow2", "7M"};
+      String[] fitting = {"create", "-q", "-f", "qcow2", "-o", data, "disk.qcow2", "6M"};
+      assertThat(Cli.asQemuImg(scratch.folder(), large).err()).contains("Cannot grow device files");
+      assertThat(scratch.path("disk.qcow2")).doesNotExist();
+      assertThat(Cli.asQemuImg(scratch.folder(), fitting).err()).isEmpty();
+      assertThat(Cli.asQemuImg(scratch.folder(), "resize", "disk.qcow2", "7M").err())
+          .contains("Cannot grow device files");
+      assertThat(Cli.asQemuImg(scratch.folder(), "info", "disk.qcow2").out()).contains("6 MiB");
+    }
+  }
+
   private static Path full(TempImages scratch, int mib) throws Exception {
     byte[] bytes = new byte[mib * MIB];
     Arrays.fill(bytes, (byte) 'x');

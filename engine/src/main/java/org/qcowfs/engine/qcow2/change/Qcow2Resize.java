@@ -159,6 +159,10 @@ public final class Qcow2Resize {
     if (request.size < oldSize && request.preallocation != Preallocation.OFF) {
       throw unsupported("Preallocation can't be used for shrinking an image");
     }
+    HostFile data = request.dataFile;
+    if (data != null && !data.resizable() && data.length() < request.size) {
+      throw new ImageException(ErrorKind.NO_SPACE, data.path(), "Cannot grow device files");
+    }
   }
 
   private ImageException unsupported(String detail) {
