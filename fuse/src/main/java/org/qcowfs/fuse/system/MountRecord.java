@@ -20,6 +20,12 @@ public record MountRecord(
     return stat != null && !stat.hasEnded() && Long.toString(stat.startTicks()).equals(started);
   }
 
+  /** Whether a process of this number runs, be it a later one: the record is left to that. */
+  boolean mayStillServe() {
+    ProcessStat stat = ProcessStat.of(pid);
+    return stat != null && !stat.hasEnded();
+  }
+
   /** When process {@code pid} started, for {@link #started}; empty if there is none. */
   public static String startOf(long pid) {
     ProcessStat stat = ProcessStat.of(pid);

@@ -150,7 +150,7 @@ public final class MountRecords {
         MountRecord record = isSmallFile(file) ? read(file) : null;
         if (record != null && record.isServed()) {
           records.add(record);
-        } else if (isOwn) {
+        } else if (isOwn && (record == null || !record.mayStillServe())) {
           // Left by a process that was killed. Never in another user's folder: it may be a link.
           Files.deleteIfExists(file);
         }

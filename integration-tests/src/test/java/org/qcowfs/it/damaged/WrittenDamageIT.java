@@ -13,6 +13,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.qcowfs.engine.Image;
 import org.qcowfs.engine.ImageCheck;
 import org.qcowfs.engine.Images;
@@ -22,6 +24,8 @@ import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.check.CheckExtras;
 import org.qcowfs.engine.qcow2.check.CheckResult;
 import org.qcowfs.it.corpus.Patcher;
+import org.qcowfs.it.support.CliRun;
+import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /**
@@ -167,6 +171,27 @@ class WrittenDamageIT {
         End.REFUSED,
         "the L1 table of snapshot table entry 0 has 2147483647 entries, expected at most 4194304; repair the image before writing to it",
         p -> p.u32(entry(p) + 8, 0x7fffffff));
+  }
+
+  /** The header would say what no header may, and nobody could open the image again. */
+  @ParameterizedTest
+  @ValueSource(longs = {-1, Long.MIN_VALUE + 512, Long.MAX_VALUE - 511, 1L << 43 | 512})
+  void aSnapshotOfASizeNoDiskHasIsNotApplied(long size) throws Exception {
+    try (TempImages scratch = TempImages.create("applied")) {
+      Path image = Seed.PLAIN.copyTo(scratch.folder());
+      try (Patcher patcher = Patcher.open(image)) {
+        patcher.u64(entry(patcher) + 48, size);
+      }
+      var before = Fingerprint.of(scratch.folder());
+      Run.Result refused = CliRun.run("snapshot", "-a", "snap", image.toString());
+      assertThat(refused.exitCode()).isEqualTo(1);
+      assertThat(refused.err())
+          .isEqualTo(
+              "qcowfs: Could not apply snapshot 'snap': snapshot table entry 0 has a disk size of "
+                  + Long.toUnsignedString(size)
+                  + " bytes; expected what an L1 table of at most 4194304 entries maps\n");
+      assertThat(Fingerprint.of(scratch.folder())).isEqualTo(before);
+    }
   }
 
   private static long entry(Patcher p) {

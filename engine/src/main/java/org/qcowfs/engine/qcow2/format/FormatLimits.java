@@ -11,6 +11,9 @@ public final class FormatLimits {
   /** QEMU: extended L2 needs subclusters of at least 512 bytes, so clusters of 16 KiB. */
   public static final int MIN_EXTENDED_CLUSTER_BITS = 14;
 
+  /** Guest disk size in bytes, which can still be rounded up to a cluster. */
+  public static final long MAX_DISK_BYTES = Long.MAX_VALUE - (1L << MAX_CLUSTER_BITS);
+
   /** QEMU's QCOW_MAX_L1_SIZE. */
   public static final long MAX_L1_BYTES = 32L << 20;
 

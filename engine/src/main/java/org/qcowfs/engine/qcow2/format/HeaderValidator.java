@@ -211,7 +211,7 @@ public final class HeaderValidator {
   }
 
   private void virtualSize() throws ImageException {
-    if (header.size() < 0 || header.size() > Long.MAX_VALUE - (1L << 21)) {
+    if (header.size() < 0 || header.size() > FormatLimits.MAX_DISK_BYTES) {
       throw corrupt(
           "Image is too big (header, size at 0x18 is "
               + Long.toUnsignedString(header.size())

@@ -9,6 +9,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.model.SnapshotInfo;
+import org.qcowfs.engine.qcow2.format.FormatLimits;
 import org.qcowfs.engine.qcow2.format.Geometry;
 import org.qcowfs.engine.qcow2.format.Header;
 import org.qcowfs.engine.qcow2.mapping.MetadataGuard;
@@ -139,7 +140,7 @@ final class DiskSnapshots {
             change.apply(
                 active,
                 l1Of(snapshot),
-                current(snapshot).diskSize(),
+                diskSizeOf(snapshot),
                 header.snapshotTableOffset(),
                 tableBytes(),
                 rawTable()));
@@ -152,6 +153,26 @@ final class DiskSnapshots {
       }
     }
     throw new ImageException(ErrorKind.OUT_OF_BOUNDS, file.path(), "the snapshot is gone");
+  }
+
+  /** What the header is to say: something it may say, else nobody would open the image again. */
+  private long diskSizeOf(SnapshotInfo wanted) throws ImageException {
+    SnapshotInfo snapshot = current(wanted);
+    long size = snapshot.diskSize();
+    if (size < 0
+        || size > FormatLimits.MAX_DISK_BYTES
+        || geometry.l1EntriesFor(size) * 8 > FormatLimits.MAX_L1_BYTES) {
+      throw ImageException.corrupt(
+          file.path(),
+          "snapshot table entry "
+              + snapshot.index()
+              + " has a disk size of "
+              + Long.toUnsignedString(size)
+              + " bytes; expected what an L1 table of at most "
+              + FormatLimits.MAX_L1_BYTES / 8
+              + " entries maps");
+    }
+    return size;
   }
 
   private SnapshotChange.L1 l1Of(SnapshotInfo wanted) throws ImageException {
