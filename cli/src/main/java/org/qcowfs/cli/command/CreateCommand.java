@@ -52,7 +52,8 @@ public final class CreateCommand implements Command {
   public int run(ParseResult line, Console console)
       throws IOException, UsageException, CommandException {
     String format = Options.text(line, "-f");
-    String chosen = format == null ? "raw" : format;
+    String driver = format == null ? "raw" : format;
+    String chosen = driver.equals("file") ? "raw" : driver; // QEMU's name for the bare file
     KeyValues options = KeyValues.parse(Options.texts(line, "-o"));
     List<String> operands = Options.operands(line);
     if (options.wantsHelp()) {
@@ -73,7 +74,7 @@ public final class CreateCommand implements Command {
     NewImage image = NewImage.of(path, chosen, options);
     size = size(image, size, !Options.has(line, "-u"));
     if (!Options.has(line, "--quiet")) {
-      console.out().append(image.announcement(size)).append('\n');
+      console.out().append(image.announcement(driver, size)).append('\n');
       console.out().flush();
     }
     image.at(ImageSource.plainPath(path)).create(size);

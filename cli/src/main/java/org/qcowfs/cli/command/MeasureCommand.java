@@ -15,6 +15,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.convert.Measure;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.json.JsonWriter;
+import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Qcow2Info;
@@ -103,11 +104,13 @@ public final class MeasureCommand implements Command {
 
   private static long bitmaps(ImageSource source, NewImage target)
       throws ImageException, CommandException {
+    CreateOptions copy = target.isRaw() ? null : target.qcow2(0);
     ImageInfo info = source.describe();
     Qcow2Info qcow2 = info.qcow2();
-    return target.isRaw() || qcow2 == null || qcow2.version() < 3
+    // Version 2 has no bitmaps, in neither of the two.
+    return copy == null || copy.version() < 3 || qcow2 == null || qcow2.version() < 3
         ? NO_BITMAPS
-        : Measure.bitmaps(qcow2, info.virtualSize(), target.qcow2(0).clusterSize());
+        : Measure.bitmaps(qcow2, info.virtualSize(), copy.clusterSize());
   }
 
   private static void print(Measure measure, long bitmaps, OutputFormat output, Console console)

@@ -118,10 +118,14 @@ public record NewImage(String path, String format, KeyValues options) {
     return format.equals("raw");
   }
 
-  /** The line that {@code create} prints before it does something. */
-  public String announcement(long size) throws CommandException {
+  /**
+   * The line that {@code create} prints before it does something.
+   *
+   * @param driver what the user called the format
+   */
+  public String announcement(String driver, long size) throws CommandException {
     StringBuilder line = new StringBuilder("Formatting '").append(Escape.text(path));
-    line.append("', fmt=").append(format);
+    line.append("', fmt=").append(driver);
     if (isRaw()) {
       line.append(" size=").append(size);
       appendNocow(line);
@@ -221,6 +225,12 @@ public record NewImage(String path, String format, KeyValues options) {
   }
 
   private CommandException unacceptable(String parameter, @Nullable String value) {
+    if (path.isEmpty()) { // an image that is only measured
+      return new CommandException(
+          parameter.equals("version")
+              ? "Invalid compatibility level: '" + Escape.text("" + value) + "'"
+              : "invalid parameter value: " + Escape.text("" + value));
+    }
     return new CommandException(
         Escape.text(path)
             + ": Parameter '"

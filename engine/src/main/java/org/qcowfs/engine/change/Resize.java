@@ -8,6 +8,7 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.Reservation;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.qcow2.change.Qcow2Resize;
@@ -113,7 +114,9 @@ public final class Resize implements Closeable {
       }
       return;
     }
-    if (size <= old || preallocation == Preallocation.OFF) {
+    if (old == 0 && preallocation == Preallocation.OFF) {
+      Reservation.extendEmpty(file, size);
+    } else if (size <= old || preallocation == Preallocation.OFF) {
       file.truncate(size);
     } else {
       boolean done = false;

@@ -8,6 +8,7 @@ import org.qcowfs.engine.json.MapWalk;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.Preallocation;
 import org.qcowfs.engine.model.Qcow2Info;
+import org.qcowfs.engine.qcow2.Qcow2Creator;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 
 /**
@@ -26,9 +27,11 @@ public record Measure(long required, long fullyAllocated) {
   /**
    * A qcow2 image without data.
    *
-   * @throws ImageException kind {@code UNSUPPORTED} if the format has no image of that size
+   * @throws ImageException kind {@code UNSUPPORTED} if the format has no image of that size or such
+   *     clusters or refcounts
    */
   public static Measure empty(CreateOptions options) throws ImageException {
+    Qcow2Creator.checkGeometry("", options);
     return of(options, 0);
   }
 
@@ -38,6 +41,7 @@ public record Measure(long required, long fullyAllocated) {
    * @param options with the source's size
    */
   public static Measure copy(Image source, CreateOptions options) throws ImageException {
+    Qcow2Creator.checkGeometry("", options);
     long cluster = options.clusterSize();
     long data = 0;
     long counted = 0;

@@ -7,7 +7,23 @@ import org.qcowfs.engine.model.Preallocation;
 public final class Reservation {
   private static final int PIECE_BYTES = 1 << 20;
 
+  /** At least a block of every usual device. */
+  private static final int FIRST_BYTES = 4096;
+
   private Reservation() {}
+
+  /**
+   * Makes an empty file of raw data {@code size} bytes long, and writes its first block: a program
+   * that tries out what alignment direct I/O needs, as QEMU does, learns nothing from a hole, which
+   * some file systems read at any alignment.
+   */
+  public static void extendEmpty(HostFile file, long size) throws ImageException {
+    file.truncate(size);
+    int first = (int) Math.min(size, FIRST_BYTES);
+    if (first > 0) {
+      file.write(0, DataBuffer.allocate(first), 0, first);
+    }
+  }
 
   /**
    * Reserves a range that reads as zeroes; it goes on doing so.

@@ -103,23 +103,13 @@ public final class Qcow2Creator {
     creator.write(file);
   }
 
-  /**
-   * Bytes of the file of such an image.
-   *
-   * @param path for messages
-   * @throws ImageException as {@link #create}
-   */
-  public static long lengthOf(String path, CreateOptions options) throws ImageException {
-    Qcow2Creator creator = new Qcow2Creator(path, options);
-    return creator.hostOffset(creator.used());
-  }
-
   /** Judges the options without a file. */
   public static void validate(String path, CreateOptions options) throws ImageException {
     var unused = new Qcow2Creator(path, options);
   }
 
-  private void check(String path) throws ImageException {
+  /** Judges cluster size, version and width of the refcounts, each for itself. */
+  public static void checkGeometry(String path, CreateOptions options) throws ImageException {
     long cluster = options.clusterSize();
     if (Long.bitCount(cluster) != 1
         || cluster < 1L << FormatLimits.MIN_CLUSTER_BITS
@@ -133,10 +123,15 @@ public final class Qcow2Creator {
     if (Integer.bitCount(bits) != 1 || bits < 1 || bits > 64) {
       throw invalid(path, "Refcount width must be a power of two and may not exceed 64 bits");
     }
+  }
+
+  private void check(String path) throws ImageException {
+    checkGeometry(path, options);
     if (options.version() == 2) {
       checkVersion2(path);
     }
-    if (options.extendedL2() && cluster < 1L << FormatLimits.MIN_EXTENDED_CLUSTER_BITS) {
+    if (options.extendedL2()
+        && options.clusterSize() < 1L << FormatLimits.MIN_EXTENDED_CLUSTER_BITS) {
       throw invalid(
           path,
           "Extended L2 entries are only supported with cluster sizes of at least 16384 bytes");
@@ -233,7 +228,7 @@ public final class Qcow2Creator {
       refuseSmallDevice(dataFile, options.size());
     }
     if (file.resizable()) {
-      file.truncate(hostOffset(used()));
+      file.truncate(isMapped() ? hostOffset(used()) : l1Offset() + l1Entries * 8);
     } else {
       file.zeroRange(0, hostOffset(used())); // a device has what it had
     }
@@ -241,7 +236,7 @@ public final class Qcow2Creator {
     long start = dataFile == null ? hostOffset(used() - dataClusters) : 0;
     long length = dataFile == null ? hostOffset(dataClusters) : options.size();
     if (dataFile != null && dataFile.resizable()) {
-      dataFile.truncate(length);
+      Reservation.extendEmpty(dataFile, length);
     }
     if (isMapped() && length > 0) {
       Reservation.make(data, start, length, options.preallocation());

@@ -20,7 +20,7 @@ public final class RawCreator {
       throws ImageException {
     validate(file.path(), preallocation);
     if (file.resizable()) {
-      file.truncate(size);
+      Reservation.extendEmpty(file, size);
     } else if (file.length() < size) {
       throw new ImageException(
           ErrorKind.UNSUPPORTED, file.path(), "Device is too small: " + file.length() + " bytes");
