@@ -30,12 +30,12 @@ final class ImageOptions {
         }
         return format == null
             ? source
-            : new ImageSource(source.path(), format, source.forceShare());
+            : new ImageSource(source.path(), format, source.forceShare(), source.locking());
       } catch (CommandException e) {
         throw couldNotOpen(text, e);
       }
     }
-    return new ImageSource(plainPath(text), format, forceShare);
+    return new ImageSource(plainPath(text), format, forceShare, true);
   }
 
   /** A path without {@code file:}; what would then look like a protocol is told apart by a dot. */
@@ -80,6 +80,7 @@ final class ImageOptions {
     String driver = null;
     String path = null;
     boolean share = forceShare;
+    boolean locking = true;
     for (Map.Entry<String, String> option : options.entrySet()) {
       String value = option.getValue();
       switch (option.getKey()) {
@@ -108,7 +109,7 @@ final class ImageOptions {
             "cache-clean-interval",
             "lazy-refcounts",
             "overlap-check" -> {}
-        case "file.locking" -> share |= value.equals("off"); // one who only reads needs no more
+        case "file.locking" -> locking = !value.equals("off");
         case "force-share", "file.force-share" ->
             share |= value.equals("on") || value.equals("true");
         default ->
@@ -119,7 +120,7 @@ final class ImageOptions {
     if (path == null) {
       throw new CommandException("A block device must be specified for \"file\"");
     }
-    return new ImageSource(path, format(driver), share);
+    return new ImageSource(path, format(driver), share || !locking, locking);
   }
 
   /** Appends the pair at {@code at} with its commas single; returns where the next begins. */

@@ -9,6 +9,7 @@ import org.qcowfs.engine.Image;
 import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,8 +21,10 @@ import picocli.CommandLine.ParseResult;
  * @param path the file
  * @param format its format, or null to probe
  * @param forceShare whether to read even while another process writes
+ * @param locking whether one who writes locks the file; without, {@code forceShare} is set too
  */
-public record ImageSource(String path, @Nullable String format, boolean forceShare) {
+public record ImageSource(
+    String path, @Nullable String format, boolean forceShare, boolean locking) {
   /** Gives a command the options every command with an image takes, and the operand. */
   public static void addTo(CommandSpec spec) {
     spec.addOption(
@@ -89,7 +92,8 @@ public record ImageSource(String path, @Nullable String format, boolean forceSha
   public Image open(OpenOptions options) throws CommandException {
     try {
       OpenOptions limited = Sandbox.limit(options);
-      return Images.open(path, limited.withFormat(format).withForceShare(forceShare));
+      HostFiles files = locking ? HostFiles.POSIX : HostFiles.unlocked(path);
+      return Images.open(path, limited.withFormat(format).withForceShare(forceShare), files);
     } catch (ImageException e) {
       throw couldNotOpen(path, e);
     }

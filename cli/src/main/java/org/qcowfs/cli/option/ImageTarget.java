@@ -8,6 +8,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
@@ -17,8 +18,9 @@ import picocli.CommandLine.ParseResult;
  *
  * @param path the file
  * @param format its format, or null to probe
+ * @param locking whether the file is locked, as it should be
  */
-public record ImageTarget(String path, @Nullable String format) {
+public record ImageTarget(String path, @Nullable String format, boolean locking) {
   /** The cache modes that qemu-img knows; here every change is made durable at its end. */
   private static final String CACHE = "none|writeback|writethrough|directsync|unsafe";
 
@@ -70,12 +72,17 @@ public record ImageTarget(String path, @Nullable String format) {
     }
     ImageSource source =
         list ? ImageOptions.parse(operand, false) : ImageOptions.operand(operand, format, false);
-    return new ImageTarget(source.path(), source.format());
+    return new ImageTarget(source.path(), source.format(), source.locking());
   }
 
   /** How the image is to be opened. */
   public OpenOptions options(Console console) {
     return OpenOptions.readOnly().withFormat(format).withWarnings(console::warn);
+  }
+
+  /** Where its files are to be opened. */
+  public HostFiles files() {
+    return locking ? HostFiles.POSIX : HostFiles.unlocked(path);
   }
 
   /**

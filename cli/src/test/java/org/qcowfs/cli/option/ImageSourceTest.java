@@ -20,18 +20,18 @@ class ImageSourceTest {
 
   @Test
   void plainFileIsProbed() throws Exception {
-    assertThat(parse("a.qcow2")).isEqualTo(new ImageSource("a.qcow2", null, false));
-    assertThat(parse("-U", "-f", "raw", "a")).isEqualTo(new ImageSource("a", "raw", true));
+    assertThat(parse("a.qcow2")).isEqualTo(new ImageSource("a.qcow2", null, false, true));
+    assertThat(parse("-U", "-f", "raw", "a")).isEqualTo(new ImageSource("a", "raw", true, true));
   }
 
   @Test
   void optionsNameTheFile() throws Exception {
     assertThat(parse("--image-opts", "driver=qcow2,file.driver=file,file.filename=a,,b=c.img"))
-        .isEqualTo(new ImageSource("a,b=c.img", "qcow2", false));
+        .isEqualTo(new ImageSource("a,b=c.img", "qcow2", false, true));
     assertThat(parse("--image-opts", "file.filename=a,force-share=on"))
-        .isEqualTo(new ImageSource("a", null, true));
+        .isEqualTo(new ImageSource("a", null, true, true));
     assertThat(parse("--image-opts", "driver=file,filename=a"))
-        .isEqualTo(new ImageSource("a", "raw", false));
+        .isEqualTo(new ImageSource("a", "raw", false, true));
   }
 
   @ParameterizedTest
@@ -54,12 +54,12 @@ class ImageSourceTest {
     assertThat(
             parse(
                 "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"a/b\"}}"))
-        .isEqualTo(new ImageSource("a/b", "qcow2", false));
+        .isEqualTo(new ImageSource("a/b", "qcow2", false, true));
     assertThat(parse("json:{'file.filename':'a', 'force-share': true}"))
-        .isEqualTo(new ImageSource("a", null, true));
+        .isEqualTo(new ImageSource("a", null, true, true));
     assertThat(parse("-f", "raw", "json:{'file':{'filename':'a'}}"))
-        .isEqualTo(new ImageSource("a", "raw", false));
-    assertThat(parse("file:a:b")).isEqualTo(new ImageSource("./a:b", null, false));
+        .isEqualTo(new ImageSource("a", "raw", false, true));
+    assertThat(parse("file:a:b")).isEqualTo(new ImageSource("./a:b", null, false, true));
   }
 
   @ParameterizedTest

@@ -15,10 +15,18 @@ import org.qcowfs.engine.host.posix.Errno;
  */
 public interface HostFiles {
   /** The real host. */
-  HostFiles POSIX = new PosixHostFiles(true);
+  HostFiles POSIX = new PosixHostFiles(true, null);
 
   /** The real host, where a sync does nothing: after a crash of the machine all may be lost. */
-  HostFiles POSIX_UNSAFE = new PosixHostFiles(false);
+  HostFiles POSIX_UNSAFE = new PosixHostFiles(false, null);
+
+  /**
+   * The real host; the file at {@code path} is used without locks. The caller knows that nobody
+   * else writes it.
+   */
+  static HostFiles unlocked(String path) {
+    return new PosixHostFiles(true, path);
+  }
 
   /**
    * Opens an existing regular file or block device.

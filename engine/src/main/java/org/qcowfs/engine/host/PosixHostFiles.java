@@ -1,14 +1,20 @@
 package org.qcowfs.engine.host;
 
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
 
 /** Files of the host, opened by path. */
 final class PosixHostFiles implements HostFiles {
   private final boolean durable;
+  private final @Nullable String unlocked;
 
-  PosixHostFiles(boolean durable) {
+  /**
+   * @param unlocked path of a file that is not locked, or null
+   */
+  PosixHostFiles(boolean durable, @Nullable String unlocked) {
     this.durable = durable;
+    this.unlocked = unlocked;
   }
 
   @Override
@@ -31,6 +37,8 @@ final class PosixHostFiles implements HostFiles {
   @Override
   public void lock(HostFile file, boolean forceShare, Consumer<String> warnings)
       throws ImageException {
-    ImageLock.take((PosixHostFile) file, forceShare, warnings);
+    if (!file.path().equals(unlocked)) {
+      ImageLock.take((PosixHostFile) file, forceShare, warnings);
+    }
   }
 }

@@ -70,7 +70,7 @@ public final class AmendCommand implements Command {
     Amend.Request request = options.request(info(target));
     boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");
     try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal(console.err())) {
-      Amend.run(target.path(), target.options(console), request, progress);
+      Amend.run(target.path(), target.options(console), request, progress, target.files());
     } catch (ImageException e) {
       throw target.failure(e);
     }

@@ -81,7 +81,8 @@ public final class BitmapCommand implements Command {
       Bitmaps.run(
           target.path(),
           target.options(console),
-          new Bitmaps.Request(operands.get(1), actions, granularity, source, sourceFormat));
+          new Bitmaps.Request(operands.get(1), actions, granularity, source, sourceFormat),
+          target.files());
     } catch (ImageException e) {
       boolean opening = !e.detail().startsWith("Operation ");
       throw opening && e.file().equals(source)

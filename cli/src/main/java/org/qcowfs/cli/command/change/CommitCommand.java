@@ -59,7 +59,8 @@ public final class CommitCommand implements Command {
           target.path(),
           target.options(console),
           new Commit.Request(Options.text(line, "-b"), Options.has(line, "-d"), rate),
-          progress);
+          progress,
+          target.files());
     } catch (ImageException e) {
       throw target.failure(e);
     }

@@ -74,7 +74,8 @@ public final class RebaseCommand implements Command {
           target.path(),
           target.options(console),
           new Rebase.Request(backing == null ? "" : backing, format, unsafe),
-          progress);
+          progress,
+          target.files());
       progress.at(1, 1);
     } catch (ImageException e) {
       throw target.failure(e);

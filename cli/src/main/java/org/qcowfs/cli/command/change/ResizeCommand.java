@@ -99,7 +99,7 @@ public final class ResizeCommand implements Command {
 
   private static Resize open(ImageTarget target, Console console) throws CommandException {
     try {
-      Resize resize = Resize.open(target.path(), target.options(console));
+      Resize resize = Resize.open(target.path(), target.options(console), target.files());
       target.warnIfProbedRaw(resize.format(), console);
       return resize;
     } catch (ImageException e) {
