@@ -9,6 +9,7 @@ import org.qcowfs.engine.change.Bitmaps;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.model.ImageInfo;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Qcow2Info;
 import org.qcowfs.engine.model.Qcow2Info.BitmapInfo;
@@ -53,6 +54,15 @@ final class ConvertBitmaps {
       }
     }
     return new ConvertBitmaps(source, usable);
+  }
+
+  /** Refuses a target that cannot have bitmaps. */
+  static void requireSupport(ImageInfo target) throws CommandException {
+    Qcow2Info qcow2 = target.qcow2();
+    if (qcow2 == null || qcow2.version() < 3) {
+      throw new CommandException(
+          "Format driver '" + target.format() + "' does not support bitmaps");
+    }
   }
 
   /** Copies them into the finished target. */

@@ -95,6 +95,9 @@ public final class ConvertCommand implements Command {
         convert.targetIsZero();
       }
       try (Image target = openTarget(outPath, targetFormat, durable)) {
+        if (bitmaps != null) {
+          ConvertBitmaps.requireSupport(target.info());
+        }
         configure(convert, line, target, console);
         copy(convert, line, target, durable, console);
       }
@@ -145,6 +148,9 @@ public final class ConvertCommand implements Command {
       Convert convert, ParseResult line, Image target, boolean durable, Console console)
       throws IOException, CommandException, InterruptedException {
     boolean shown = Options.has(line, "-p") && !Options.has(line, "--quiet");
+    if (shown) {
+      convert.counting();
+    }
     Interrupt interrupt = Interrupt.install();
     try (ProgressLine progress = new ProgressLine(console.out(), shown).onSignal(console.err())) {
       convert.progress(progress).cancel(interrupt::happened).to(target);

@@ -44,7 +44,7 @@ public final class ProgressLine implements Progress, AutoCloseable {
   public void at(long done, long total) {
     double now = 100.0 * done / total;
     percent = now;
-    if (shown && (now - last >= STEP || now >= 100 && last < 100)) {
+    if (shown && (now - last >= STEP || now >= 100)) {
       last = now;
       draw(now);
     }

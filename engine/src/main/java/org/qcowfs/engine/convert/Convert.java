@@ -50,6 +50,7 @@ public final class Convert {
   private long bytesPerSecond;
   private @Nullable Consumer<String> salvage;
   private Progress progress = (done, total) -> {};
+  private boolean counts;
   private BooleanSupplier cancelled = () -> false;
 
   // The walk and its order; guarded by this.
@@ -59,6 +60,8 @@ public final class Convert {
   private @Nullable RangeCopy rangeCopy;
   private long taken;
   private long turn;
+  private long toCopy;
+  private long copied;
   private long started;
   private @Nullable Throwable failure;
 
@@ -147,6 +150,15 @@ public final class Convert {
     return this;
   }
 
+  /**
+   * Looks first how much there is to copy, so that progress is told in parts of that and not of the
+   * whole disk with its holes.
+   */
+  public Convert counting() {
+    counts = true;
+    return this;
+  }
+
   /** Asked between pieces: whether to stop. */
   public Convert cancel(BooleanSupplier asked) {
     cancelled = asked;
@@ -175,11 +187,14 @@ public final class Convert {
     if (!isZero && !skipsLower && sparseBytes != 0) {
       target.zero(0, target.size(), true);
     }
-    report(0);
-    started = System.nanoTime();
+    report(0, source.size());
     unit = compress ? compressedUnit(target) : 1;
     rangeCopy = offload ? target.rangeCopy() : null;
     int pieceBytes = Math.max(PIECE_BYTES, unit);
+    if (counts) {
+      count(pieceBytes);
+    }
+    started = System.nanoTime();
     PieceSettings settings =
         new PieceSettings(compress, skipsLower, sparseBytes, grain(target), salvage);
     int count = Math.max(1, Math.min(threads, Runtime.getRuntime().availableProcessors() + 1));
@@ -193,7 +208,7 @@ public final class Convert {
     synchronized (this) {
       Crew.rethrow(failure);
     }
-    report(source.size());
+    report(source.size(), source.size());
   }
 
   /** A new image shows what a block device had before, where it names blocks of that device. */
@@ -241,39 +256,37 @@ public final class Convert {
     notifyAll();
   }
 
+  /** Adds up the pieces. */
+  private synchronized void count(int pieceBytes) throws ImageException {
+    for (long at = 0; at < source.size(); ) {
+      stopIfCancelled();
+      long hole = holeEnd(at);
+      long end = hole > at ? hole : pieceEnd(at, pieceBytes);
+      toCopy += hole > at ? 0 : end - at;
+      at = end;
+    }
+  }
+
   /** Gives the next piece that has something to write; false at the end, or after a failure. */
   private synchronized boolean next(Piece piece, int pieceBytes)
       throws ImageException, InterruptedException {
     while (failure == null && position < source.size()) {
-      if (cancelled.getAsBoolean()) {
-        throw new CancellationException("interrupted");
-      }
+      stopIfCancelled();
       long start = position;
-      long end = Math.min(source.size(), (start / pieceBytes + 1) * pieceBytes);
-      if (sparseBytes != 0) {
-        long extentEnd = start + extent(start);
-        if (!isToWrite(start)) {
-          // A compressed unit is stored whole: one whose begin is a hole may hold data too.
-          long skipTo = extentEnd == source.size() ? extentEnd : extentEnd / unit * unit;
-          if (skipTo > start) {
-            position = skipTo;
-            continue;
-          }
-        } else {
-          if (skipsLower) {
-            // Beyond this extent the backing file may have the bytes.
-            end = Math.min(end, (extentEnd + unit - 1) / unit * (long) unit);
-          }
-          RangeCopy host = rangeCopy;
-          if (host != null && mapping.kind() == Mapping.Kind.DATA && !piece.refuses(mapping)) {
-            if (offer(host, piece, extentEnd)) {
-              return true;
-            }
-            // Read and written up to where a unit may begin that is data as a whole.
-            int whole = host.copyRangeUnit();
-            end = Math.min(end, (start / whole + 1) * whole);
-          }
+      long hole = holeEnd(start);
+      if (hole > start) {
+        position = hole;
+        continue;
+      }
+      long end = pieceEnd(start, pieceBytes);
+      RangeCopy host = sparseBytes == 0 ? null : rangeCopy;
+      if (host != null && mapping.kind() == Mapping.Kind.DATA && !piece.refuses(mapping)) {
+        if (offer(host, piece, start + mapping.length())) {
+          return true;
         }
+        // Read and written up to where a unit may begin that is data as a whole.
+        int whole = host.copyRangeUnit();
+        end = Math.min(end, (start / whole + 1) * whole);
       }
       piece.set(taken++, start, (int) (end - start));
       position = end;
@@ -281,6 +294,39 @@ public final class Convert {
       return true;
     }
     return false;
+  }
+
+  private void stopIfCancelled() {
+    if (cancelled.getAsBoolean()) {
+      throw new CancellationException("interrupted");
+    }
+  }
+
+  /**
+   * Asks what is at {@code at}; returns where the part ends of which nothing is written, or {@code
+   * at}.
+   */
+  private long holeEnd(long at) throws ImageException {
+    if (sparseBytes == 0) {
+      return at;
+    }
+    long end = at + extent(at);
+    if (isToWrite(at)) {
+      return at;
+    }
+    // A compressed unit is stored whole: one whose begin is a hole may hold data too.
+    return end == source.size() ? end : end / unit * unit;
+  }
+
+  /** Where a piece ends that begins at {@code start}, of which {@link #holeEnd} was asked. */
+  private long pieceEnd(long start, int pieceBytes) {
+    long end = Math.min(source.size(), (start / pieceBytes + 1) * pieceBytes);
+    if (skipsLower && sparseBytes != 0 && isToWrite(start)) {
+      // Beyond this extent the backing file may have the bytes.
+      long extentEnd = start + mapping.length();
+      end = Math.min(end, (extentEnd + unit - 1) / unit * (long) unit);
+    }
+    return end;
   }
 
   /** Gives a piece that the host may copy; false if no whole unit of it lies here. */
@@ -331,15 +377,20 @@ public final class Convert {
     }
   }
 
-  private void report(long done) {
-    if (source.size() > 0) {
-      progress.at(done, source.size());
+  private void report(long done, long total) {
+    if (total > 0) {
+      progress.at(done, total);
     }
   }
 
   private synchronized void done(Piece piece) {
     turn++;
-    report(piece.end());
+    copied += piece.length();
+    if (counts) {
+      report(Math.min(copied, toCopy), toCopy);
+    } else {
+      report(piece.end(), source.size());
+    }
     notifyAll();
   }
 }

@@ -91,6 +91,11 @@ final class Piece implements AutoCloseable {
     return number;
   }
 
+  /** Bytes of the disk. */
+  int length() {
+    return length;
+  }
+
   /** Guest offset behind its last byte. */
   long end() {
     return start + length;

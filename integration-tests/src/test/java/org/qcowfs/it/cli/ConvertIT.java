@@ -214,6 +214,39 @@ class ConvertIT {
     }
   }
 
+  @Test
+  void targetThatIsThereMustSupportBitmaps() {
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      QemuImg.run("create", "-f", "raw", folder.resolve("there.raw").toString(), "20M").orFail();
+      QemuImg.create(folder.resolve("there.v2"), 20 * MIB, "compat=0.10");
+    }
+    for (String target : List.of("raw there.raw", "qcow2 there.v2")) {
+      String line = "convert -n --bitmaps -f qcow2 marked.qcow2 -O " + target;
+      assertThat(twins.same(line.split(" ")).exitCode()).as(line).isEqualTo(1);
+    }
+  }
+
+  /** Progress goes by what there is to copy, not by the disk with its holes. */
+  @Test
+  void progressIsQemus() throws IOException {
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      QemuImg.create(folder.resolve("islands.qcow2"), 128 * MIB);
+      QemuIo.on(folder.resolve("islands.qcow2"))
+          .write(1, 0, MIB)
+          .write(1, 2 * MIB, MIB)
+          .write(1, 4 * MIB, MIB)
+          .write(1, 32 * MIB, MIB)
+          .zero(64 * MIB, MIB)
+          .run();
+      QemuImg.create(folder.resolve("empty.qcow2"), MIB);
+    }
+    for (String source : List.of("islands.qcow2", "empty.qcow2")) {
+      String[] words = {"convert", "-p", "-O", "qcow2", source, "x"};
+      assertThat(Cli.asQemuImg(twins.ours(), words).orFail().out())
+          .isEqualTo(Cli.qemuImg(twins.theirs(), words).orFail().out());
+    }
+  }
+
   /** Zeroes of the source hide what the target's backing file has there. */
   @ParameterizedTest
   @ValueSource(
