@@ -6,7 +6,6 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
-import org.qcowfs.engine.model.BackingPolicy;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
@@ -90,7 +89,7 @@ public final class Images {
       Qcow2Creator.create(file, null, options);
       return;
     }
-    String path = BackingPath.resolve(file.path(), dataFile, "data file", BackingPolicy.ANY);
+    String path = BackingPath.newDataFile(file.path(), dataFile);
     fill(path, emptied(path), data -> Qcow2Creator.create(file, data, options));
   }
 

@@ -158,7 +158,7 @@ public final class ChainOpener {
   }
 
   private HostFile openDataFile(String image, String name, boolean writable) throws ImageException {
-    String path = BackingPath.resolve(image, name, "data file", options.backingPolicy());
+    String path = BackingPath.dataFile(image, name, options.backingPolicy(), options.warnings());
     return openFile(path, "Data file", writable);
   }
 

@@ -8,6 +8,7 @@ import org.qcowfs.engine.chain.BackingPath;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.qcow2.change.Qcow2Backing;
@@ -57,7 +58,18 @@ public final class Rebase {
     }
     try (Target target = Target.open(path, options, files)) {
       requireBacking(target.format, path, request);
-      Qcow2Backing.set(target.file, request.backing, request.format);
+      name(target.file, request);
+    }
+  }
+
+  private static void name(HostFile file, Request request) throws ImageException {
+    try {
+      Qcow2Backing.set(file, request.backing, request.format);
+    } catch (ImageException e) {
+      if (e.kind() == ErrorKind.NO_SPACE && e.errno() == 0) {
+        throw refused(file.path(), request, "No space left in the file header");
+      }
+      throw e;
     }
   }
 
@@ -91,7 +103,7 @@ public final class Rebase {
         new RebaseCopy(overlay, next, shared < 0 ? Integer.MAX_VALUE : shared, progress).run();
       }
       // The same open file: nobody can come between.
-      Qcow2Backing.set(overlay.endWrites(), request.backing, request.format);
+      name(overlay.endWrites(), request);
     }
   }
 

@@ -78,7 +78,8 @@ final class Target implements Closeable {
     if (!header.has(IncompatibleFeature.EXTERNAL_DATA_FILE) || name == null) {
       return null;
     }
-    String path = BackingPath.resolve(file.path(), name, "data file", options.backingPolicy());
+    String path =
+        BackingPath.dataFile(file.path(), name, options.backingPolicy(), options.warnings());
     HostFile data = files.open(path, true);
     try {
       files.lock(data, false, options.warnings());

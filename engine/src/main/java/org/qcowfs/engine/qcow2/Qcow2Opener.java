@@ -24,7 +24,7 @@ public final class Qcow2Opener {
   /** Opens the file an image names as its data file, through the policy for implicit opens. */
   @FunctionalInterface
   public interface DataFileOpener {
-    /** Opens {@code name}, which is relative to the image's folder. */
+    /** Opens {@code name}, as it is recorded. */
     HostFile open(String name) throws ImageException;
   }
 
