@@ -369,6 +369,27 @@ final class ImageEdit {
     }
   }
 
+  /** Gives back the refcount blocks that count nothing any more, as after a disk has shrunk. */
+  void releaseRefcountBlocks() throws ImageException {
+    writeRefcounts();
+    sync();
+    List<Long> places = refcounts.dropEmptyBlocks();
+    while (!places.isEmpty()) {
+      writeRefcounts();
+      sync(); // rule W2
+      for (long place : places) {
+        if (refcounts.get(place) > 0) {
+          release(place, clusterSize);
+        } else {
+          freed(place); // it was the one to count itself
+        }
+      }
+      writeRefcounts();
+      sync();
+      places = refcounts.dropEmptyBlocks(); // that counted those
+    }
+  }
+
   /** Makes the given-back clusters' refcounts durable and cuts the file behind the last in use. */
   void finish() throws ImageException {
     writeRefcounts();

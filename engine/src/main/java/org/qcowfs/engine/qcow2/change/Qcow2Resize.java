@@ -138,6 +138,9 @@ public final class Qcow2Resize {
     if (data != null && request.size < oldSize && data.resizable()) {
       data.truncate(request.size);
     }
+    if (request.size < oldSize) {
+      edit.releaseRefcountBlocks();
+    }
     edit.finish();
   }
 

@@ -192,6 +192,37 @@ public final class RefcountBlocks {
     dirtyTable.set(index * 8 / TABLE_SECTOR);
   }
 
+  /** Whether block {@code index} is there and counts no cluster, or only the one it is in. */
+  boolean isEmptyBlock(int index) throws ImageException {
+    long place = table[index] >>> geometry.clusterBits();
+    boolean empty = place != 0;
+    long first = index * countsPerBlock;
+    for (long cluster = first; empty && cluster < first + countsPerBlock; cluster++) {
+      long count = count(cluster);
+      empty = count == 0 || cluster == place && count == 1;
+    }
+    return empty;
+  }
+
+  /**
+   * Takes block {@code index} out of the table; nothing waits to be written.
+   *
+   * @return its host offset
+   */
+  long dropBlock(int index) {
+    long hostOffset = table[index];
+    table[index] = 0;
+    dirtyTable.set(index * 8 / TABLE_SECTOR);
+    for (int i = 0; i < CACHED_SLICES; i++) {
+      BlockSlice slice = cached[i];
+      if (slice != null && slice.index * countsPerSlice / countsPerBlock == index) {
+        cached[i] = null;
+      }
+    }
+    metadata.remove(hostOffset, geometry.clusterSize());
+    return hostOffset;
+  }
+
   /** Writes the dirty slices in place, without making them durable. */
   void writeDirty() throws ImageException {
     DataBuffer buffer = space.scratch(sliceBytes);

@@ -1,6 +1,8 @@
 package org.qcowfs.engine.qcow2.refcount;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
@@ -429,6 +431,23 @@ public final class Refcounts {
     long oldBytes = stored.tableEntries() * 8;
     new RefcountTableGrowth(stored).run();
     change(oldOffset, oldBytes, -1); // nothing points there any more, durably
+  }
+
+  /**
+   * Takes the blocks that count nothing, or nothing but themselves, out of the table. All counts
+   * are in the file. What is to follow (rule W2): the table made durable, and then the places given
+   * back, as far as another block counts them.
+   *
+   * @return the blocks' host offsets
+   */
+  public List<Long> dropEmptyBlocks() throws ImageException {
+    List<Long> places = new ArrayList<>();
+    for (int i = 0; i < stored.tableEntries(); i++) {
+      if (stored.isEmptyBlock(i)) {
+        places.add(stored.dropBlock(i));
+      }
+    }
+    return places;
   }
 
   /**
