@@ -102,6 +102,15 @@ public record BitmapDirectory(List<BitmapInfo> bitmaps, @Nullable String fault) 
                     + " bytes, expected 2^9 to 2^31 and at most "
                     + MAX_NAME_BYTES));
       }
+      if ((flags & ~(StoredBitmap.IN_USE | StoredBitmap.AUTO)) != 0) {
+        return new BitmapDirectory(
+            bitmaps,
+            entryFault(
+                i,
+                "has flags 0x"
+                    + Integer.toHexString(flags)
+                    + ", expected none but in use (0x1) and auto (0x2)"));
+      }
       text += nameLength;
       if (text > MAX_TEXT_BYTES) {
         return new BitmapDirectory(
@@ -114,8 +123,8 @@ public record BitmapDirectory(List<BitmapInfo> bitmaps, @Nullable String fault) 
           new BitmapInfo(
               new String(name, StandardCharsets.UTF_8),
               1L << granularityBits,
-              !vouched || (flags & 1) != 0,
-              (flags & 2) != 0));
+              !vouched || (flags & StoredBitmap.IN_USE) != 0,
+              (flags & StoredBitmap.AUTO) != 0));
       at += entryBytes;
     }
     return new BitmapDirectory(List.copyOf(bitmaps), null);

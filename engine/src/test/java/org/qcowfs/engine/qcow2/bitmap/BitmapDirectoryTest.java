@@ -162,6 +162,14 @@ final class BitmapDirectoryTest {
   }
 
   @Test
+  void anUnknownFlagIsAFault() throws ImageException {
+    entry("a", 6, 16, 0);
+    faults(
+        extension(1, at - directory, directory),
+        "bitmap directory entry 0 has flags 0x6, expected none but in use (0x1) and auto (0x2)");
+  }
+
+  @Test
   void aDirectoryFullOfLongNamesIsNotKeptWhole() throws ImageException {
     for (int i = 0; i < 9000; i++) {
       entry("n".repeat(1023), 0, 16, 0);
