@@ -1,5 +1,10 @@
 package org.qcowfs.engine;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.chain.BackingPath;
 import org.qcowfs.engine.chain.ChainOpener;
 import org.qcowfs.engine.error.ErrorKind;
@@ -62,6 +67,7 @@ public final class Images {
    */
   public static void replace(String path, CreateOptions options) throws ImageException {
     Qcow2Creator.validate(path, options);
+    refuseOwnBacking(path, options.backingName());
     fill(path, emptied(path), file -> writeQcow2(file, options));
   }
 
@@ -75,6 +81,23 @@ public final class Images {
       throws ImageException {
     RawCreator.validate(path, preallocation);
     fill(path, emptied(path), file -> RawCreator.create(file, size, preallocation));
+  }
+
+  /** An image must not take the place of its backing file, whatever that is called. */
+  private static void refuseOwnBacking(String path, @Nullable String name) throws ImageException {
+    boolean isSame = false;
+    try {
+      Path file = Path.of(path);
+      isSame = name != null && Files.isSameFile(file, file.resolveSibling(name));
+    } catch (IOException | InvalidPathException e) {
+      // One of them is not there, or no file.
+    }
+    if (isSame) {
+      throw new ImageException(
+          ErrorKind.UNSUPPORTED,
+          path,
+          "Error: Trying to create an image with the same filename as the backing file");
+    }
   }
 
   /** What is done to a new file. */

@@ -12,10 +12,13 @@ import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.layer.Mapping;
+import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.testing.ImageBuilder;
 
@@ -47,6 +50,30 @@ final class ImageTest {
     byte[] bytes = new byte[length];
     Arrays.fill(bytes, (byte) value);
     return bytes;
+  }
+
+  @Test
+  void aDiskWithoutBytesCanBeZeroed() throws Exception {
+    Path file = Files.write(folder.resolve("empty"), new byte[0]);
+    OpenOptions writing = OpenOptions.readOnly().withFormat("raw").withWritable(true);
+    try (Image image = Images.open(file.toString(), writing)) {
+      image.zero(0, 0, true);
+      image.zero(0, 0, false);
+      assertThat(image.size()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"base", "./base", "link"})
+  void anImageDoesNotTakeThePlaceOfItsBackingFile(String name) throws Exception {
+    byte[] bytes = fill(K4, 1);
+    Path base = Files.write(folder.resolve("base"), bytes);
+    Files.createSymbolicLink(folder.resolve("link"), base);
+    CreateOptions options = CreateOptions.ofSize(K4);
+    String path = base.toString();
+    assertThatThrownBy(() -> Images.replace(path, options.withBacking(name, "raw")))
+        .hasMessageContaining("the same filename as the backing file");
+    assertThat(Files.readAllBytes(base)).isEqualTo(bytes);
   }
 
   @Test

@@ -261,7 +261,9 @@ public final class PosixHostFile implements HostFile {
 
   @Override
   public void allocate(long hostOffset, long length) throws ImageException {
-    check(PosixCalls.fallocate(fd, 0, hostOffset, length), "allocate", hostOffset, length);
+    if (!blockDevice) { // which has its blocks, and cannot be asked for them
+      check(PosixCalls.fallocate(fd, 0, hostOffset, length), "allocate", hostOffset, length);
+    }
   }
 
   @Override

@@ -100,7 +100,7 @@ public final class RawLayer implements WritableLayer, Growable, RangeCopy {
   @Override
   public void zero(long guestOffset, long length, boolean unmap) throws ImageException {
     checkState();
-    if (!unmap || !file.punchHole(guestOffset, length)) {
+    if (length > 0 && (!unmap || !file.punchHole(guestOffset, length))) {
       file.zeroRange(guestOffset, length);
     }
   }

@@ -70,6 +70,7 @@ class BlockDeviceBaseIT {
               Images.open(
                   device.device().toString(),
                   OpenOptions.readOnly().withFormat("raw").withWritable(true))) {
+        image.allocate(0, expected.length);
         int[][] ranges = {{1, 1000}, {8192, 8192}, {20000, 1}, {32768 - 100, 200}, {65000, 70001}};
         for (int i = 0; i < ranges.length * 2; i++) {
           int[] range = ranges[i / 2];
