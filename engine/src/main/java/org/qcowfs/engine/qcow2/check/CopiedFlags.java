@@ -66,9 +66,12 @@ final class CopiedFlags {
                 refcount == 1 ? 1 : 0,
                 entry >>> 63,
                 1,
-                String.format(
-                    "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%s",
-                    i, entry, Long.toUnsignedString(refcount))));
+                "ERROR OFLAG_COPIED L2 cluster: l1_index="
+                    + i
+                    + " l1_entry="
+                    + Long.toHexString(entry)
+                    + " refcount="
+                    + Long.toUnsignedString(refcount)));
       }
       if (l2 < file.length() && uses.first(l2)) {
         file.read(l2, table, table.capacity());
@@ -100,9 +103,10 @@ final class CopiedFlags {
                 refcount == 1 ? 1 : 0,
                 entry >>> 63,
                 times,
-                String.format(
-                    "ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%s",
-                    entry, Long.toUnsignedString(refcount))));
+                "ERROR OFLAG_COPIED data cluster: l2_entry="
+                    + Long.toHexString(entry)
+                    + " refcount="
+                    + Long.toUnsignedString(refcount)));
       }
     }
   }

@@ -154,6 +154,8 @@ final class Explainer {
     }
     DataBuffer table = DataBuffer.allocate((int) geometry.clusterSize());
     int step = geometry.extendedL2() ? 16 : 8;
+    // A disk has no more tables than its file has clusters; a damaged L1 table may name more.
+    long tables = file.length() / geometry.clusterSize() + 1;
     for (int i = 0; i < l1.length; i++) {
       long l2 = l1[i] & Geometry.OFFSET_MASK;
       if (l2 == 0) {
@@ -161,7 +163,7 @@ final class Explainer {
       }
       long base = (long) i << geometry.l1Shift();
       add(ranges, l2, base, 1L << geometry.l1Shift(), geometry);
-      if (l2 >= file.length()) {
+      if (l2 >= file.length() || tables-- <= 0) {
         continue;
       }
       file.read(l2, table, table.capacity());

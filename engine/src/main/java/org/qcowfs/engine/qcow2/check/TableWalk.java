@@ -144,10 +144,12 @@ final class TableWalk {
           hostOffset,
           guestOffset,
           times,
-          String.format(
-              "ERROR: counting reference for region exceeding the end of the file by one cluster"
-                  + " or more: offset 0x%x size 0x%x",
-              hostOffset, bytes));
+          // Not String.format here and below: a damaged table can bring millions of these.
+          "ERROR: counting reference for region exceeding the end of the file by one cluster"
+              + " or more: offset 0x"
+              + Long.toHexString(hostOffset)
+              + " size 0x"
+              + Long.toHexString(bytes));
       return false;
     }
     tableInHeader |= hostOffset < clusterSize && FIXED.contains(structure);
@@ -240,7 +242,7 @@ final class TableWalk {
             Finding.NONE,
             guest,
             times,
-            String.format("ERROR found L1 entry with reserved bits set: %x", entry));
+            "ERROR found L1 entry with reserved bits set: " + Long.toHexString(entry));
       }
       long l2 = entry & Geometry.OFFSET_MASK;
       boolean plain = geometry.inCluster(l2) == 0 && l2 + clusterSize <= file.length();
@@ -382,7 +384,7 @@ final class TableWalk {
           Finding.NONE,
           guest,
           all,
-          String.format("ERROR found l2 entry with reserved bits set: %x", entry));
+          "ERROR found l2 entry with reserved bits set: " + Long.toHexString(entry));
     }
     long offset = entry & Geometry.OFFSET_MASK;
     boolean zero = !geometry.extendedL2() && (entry & Geometry.ZERO) != 0;

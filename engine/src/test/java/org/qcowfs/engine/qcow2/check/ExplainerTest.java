@@ -5,9 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
+import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.testing.FaultyHostFiles;
+import org.qcowfs.engine.testing.FaultyHostFiles.Call;
+import org.qcowfs.engine.testing.FaultyHostFiles.Fault;
 import org.qcowfs.engine.testing.ImageBuilder;
 import org.qcowfs.engine.testing.MemoryContent;
 import org.qcowfs.engine.testing.MemoryHostFiles;
@@ -46,8 +51,28 @@ final class ExplainerTest {
     assertThat(explain(image)).isEmpty();
   }
 
+  /** A damaged L1 table can name one L2 table for millions of ranges. */
+  @Test
+  void noDiskIsLookedThroughForLongerThanItsFileIs() throws ImageException {
+    int entries = 10_000;
+    ImageBuilder image = ImageBuilder.v3(12, (long) entries << 21);
+    image.data(0, 1);
+    long table = image.l2EntryOffset(0);
+    for (int i = 1; i < entries; i++) {
+      image.l1(i, table | 1L << 63);
+    }
+    FaultyHostFiles files =
+        new FaultyHostFiles(new MemoryHostFiles(Map.of("i", MemoryContent.of(image.bytes()))));
+    files.arm(new Fault(Set.of(Call.READ), Long.MAX_VALUE, 0, 0, false));
+    assertThat(explain(files)).isNotEmpty();
+    assertThat(files.counted()).isBetween(10L, entries / 10L);
+  }
+
   private static List<Explanation> explain(ImageBuilder image) throws ImageException {
-    MemoryHostFiles files = new MemoryHostFiles(Map.of("i", MemoryContent.of(image.bytes())));
+    return explain(new MemoryHostFiles(Map.of("i", MemoryContent.of(image.bytes()))));
+  }
+
+  private static List<Explanation> explain(HostFiles files) throws ImageException {
     List<Explanation> explanations = new ArrayList<>();
     try (HostFile file = files.open("i", false)) {
       CheckExtras extras = new CheckExtras(true, false, CheckExtras.NONE.progress());
