@@ -35,6 +35,9 @@ final class Mutation {
           "",
           "snapshot 0");
 
+  /** Of a version 3 header. */
+  private static final int HEADER_BYTES = 104;
+
   private final Patcher file;
   private final Random random;
   private final long clusterSize;
@@ -185,6 +188,9 @@ final class Mutation {
 
   /** Puts an extension in front of the others, or over them. */
   private void extension(Path secret) {
+    if (file.length() < HEADER_BYTES) {
+      return; // cut off before
+    }
     long[] types = {0xe2792acaL, 0x44415441L, 0x6803f857L, 0x23852875L, 0x0537be77L, 0x12345678L};
     long type = types[random.nextInt(types.length)];
     byte[] payload = bytesOf(name(secret));
@@ -204,6 +210,9 @@ final class Mutation {
   }
 
   private void snapshotName() {
+    if (file.length() < HEADER_BYTES) {
+      return;
+    }
     long at = file.header("snapshots_offset");
     if (file.header("nb_snapshots") == 0 || at < 0 || at + 64 > file.length()) {
       return;
