@@ -338,6 +338,7 @@ final class Qcow2Layer
   @Override
   public void writeCompressed(long guestOffset, DataBuffer src, int position, int length)
       throws ImageException {
+    compressed.storing();
     disk().writeCompressed(guestOffset, src, position, length);
   }
 

@@ -3,6 +3,8 @@ package org.qcowfs.engine.proof;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.qcowfs.engine.proof.GuestOperation.Flush;
+import org.qcowfs.engine.proof.GuestOperation.Write;
 import org.qcowfs.engine.testing.Seeds;
 
 /** Random requests on images of random shapes; {@link ModelRun} is the long run. */
@@ -12,6 +14,20 @@ class ModelIT {
   @Test
   void randomRequestsOnRandomImagesLeaveWhatAByteArrayWouldHold() {
     Seeds.forEach("model", SHAPES, seed -> run(seed, 3));
+  }
+
+  /** The second compressed cluster takes the place of the first, and has the same descriptor. */
+  @Test
+  void aCompressedClusterInAnothersPlaceIsReadAnew() throws Exception {
+    try (Templates templates = new Templates()) {
+      new ModelSequence(templates.make(Shape.plain(16, 1 << 20), 1))
+          .run(
+              List.of(
+                  new Write(0x8_0000, 0x1_0000, 1, true),
+                  new Write(0x8_0000, 0x1000, 2, false),
+                  new Flush(),
+                  new Write(0x8_0000, 0x7_0000, 3, true)));
+    }
   }
 
   /** Draws a shape and runs {@code sequences} workloads on it. */

@@ -3,6 +3,7 @@ package org.qcowfs.engine.qcow2.compress;
 import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -23,6 +24,9 @@ public final class CompressedReader {
   private final Geometry geometry;
   private final boolean zstd;
 
+  /** Compressed clusters that were stored meanwhile: where one is now, another may have been. */
+  private final AtomicLong stored = new AtomicLong();
+
   /**
    * @param zstd whether the compression type is zstd, else zlib
    */
@@ -30,6 +34,14 @@ public final class CompressedReader {
     this.file = file;
     this.geometry = geometry;
     this.zstd = zstd;
+  }
+
+  /**
+   * Nothing that was decompressed before is used again. Called before a compressed cluster is
+   * stored, which may take the very place, and so the descriptor, of one that was given back.
+   */
+  public void storing() {
+    stored.incrementAndGet();
   }
 
   /**
@@ -59,6 +71,7 @@ public final class CompressedReader {
     int wanted = geometry.compressedBytes(descriptor);
     long hostOffset = geometry.compressedOffset(descriptor);
     scratch.makeRoom(clusterSize);
+    long storedBefore = stored.get();
     int got = file.read(hostOffset, scratch.compressed(), 0, wanted);
     String fault =
         got == 0
@@ -74,7 +87,7 @@ public final class CompressedReader {
               "compressed cluster at host offset 0x%x (guest offset 0x%x): %s",
               hostOffset, guestOffset & -geometry.clusterSize(), fault));
     }
-    scratch.remember(this, descriptor);
+    scratch.remember(this, descriptor, storedBefore);
     return scratch.plain();
   }
 
@@ -84,11 +97,13 @@ public final class CompressedReader {
     private DataBuffer plain = compressed;
     private @Nullable CompressedReader reader;
     private long descriptor;
+    private long storedBefore;
     private @Nullable Decompressor deflate;
     private @Nullable Decompressor zstd;
 
     @Nullable DataBuffer cluster(CompressedReader wanted, long descriptor) {
-      return reader == wanted && this.descriptor == descriptor ? plain : null;
+      boolean same = reader == wanted && this.descriptor == descriptor;
+      return same && storedBefore == wanted.stored.get() ? plain : null;
     }
 
     void makeRoom(int clusterSize) {
@@ -99,9 +114,10 @@ public final class CompressedReader {
       }
     }
 
-    void remember(CompressedReader owner, long descriptor) {
+    void remember(CompressedReader owner, long descriptor, long storedBefore) {
       this.reader = owner;
       this.descriptor = descriptor;
+      this.storedBefore = storedBefore;
     }
 
     DataBuffer compressed() {
