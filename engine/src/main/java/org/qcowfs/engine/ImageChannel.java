@@ -9,11 +9,11 @@ import java.nio.channels.FileLock;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
-import java.util.ArrayDeque;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.BufferPool;
 import org.qcowfs.engine.host.DataBuffer;
 
 /** What {@link Image#channel} gives; what it promises stands there. */
@@ -30,7 +30,7 @@ final class ImageChannel extends FileChannel {
   private long position;
 
   /** What bytes pass through: one for each request that was ever under way at once. */
-  private final ArrayDeque<DataBuffer> pieces = new ArrayDeque<>(1);
+  private final BufferPool pieces = new BufferPool(PIECE_BYTES);
 
   ImageChannel(Image image) {
     this.image = image;
@@ -60,7 +60,7 @@ final class ImageChannel extends FileChannel {
       return -1;
     }
     int length = (int) Math.min(dst.remaining(), left);
-    DataBuffer piece = takePiece();
+    DataBuffer piece = pieces.take();
     try {
       for (int done = 0; done < length; ) {
         int n = Math.min(length - done, PIECE_BYTES);
@@ -70,7 +70,7 @@ final class ImageChannel extends FileChannel {
         done += n;
       }
     } finally {
-      giveBack(piece);
+      pieces.giveBack(piece);
     }
     return length;
   }
@@ -117,7 +117,7 @@ final class ImageChannel extends FileChannel {
           "write at offset " + at + ", but the disk ends at " + image.size());
     }
     int length = (int) Math.min(src.remaining(), Math.max(0, left));
-    DataBuffer piece = takePiece();
+    DataBuffer piece = pieces.take();
     try {
       for (int done = 0; done < length; ) {
         int n = Math.min(length - done, PIECE_BYTES);
@@ -127,7 +127,7 @@ final class ImageChannel extends FileChannel {
         done += n;
       }
     } finally {
-      giveBack(piece);
+      pieces.giveBack(piece);
     }
     return length;
   }
@@ -155,7 +155,7 @@ final class ImageChannel extends FileChannel {
     checkCount(count);
     long length = Math.min(count, image.size() - at);
     long done = 0;
-    DataBuffer piece = takePiece();
+    DataBuffer piece = pieces.take();
     try {
       while (done < length) {
         int n = (int) Math.min(length - done, PIECE_BYTES);
@@ -167,7 +167,7 @@ final class ImageChannel extends FileChannel {
         }
       }
     } finally {
-      giveBack(piece);
+      pieces.giveBack(piece);
     }
     return done;
   }
@@ -180,7 +180,7 @@ final class ImageChannel extends FileChannel {
     checkWritable();
     long length = Math.min(count, image.size() - at);
     long done = 0;
-    DataBuffer piece = takePiece();
+    DataBuffer piece = pieces.take();
     try {
       while (done < length) {
         int wanted = (int) Math.min(length - done, PIECE_BYTES);
@@ -192,7 +192,7 @@ final class ImageChannel extends FileChannel {
         done += n;
       }
     } finally {
-      giveBack(piece);
+      pieces.giveBack(piece);
     }
     return done;
   }
@@ -263,19 +263,6 @@ final class ImageChannel extends FileChannel {
 
   @Override
   protected void implCloseChannel() {}
-
-  private DataBuffer takePiece() {
-    synchronized (pieces) {
-      DataBuffer piece = pieces.poll();
-      return piece == null ? DataBuffer.allocate(PIECE_BYTES) : piece;
-    }
-  }
-
-  private void giveBack(DataBuffer piece) {
-    synchronized (pieces) {
-      pieces.push(piece);
-    }
-  }
 
   private void checkOpen() throws ClosedChannelException {
     if (!isOpen()) {

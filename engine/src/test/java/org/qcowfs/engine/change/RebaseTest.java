@@ -57,11 +57,7 @@ class RebaseTest {
   /** A file far below that has the new backing file's name, in another folder, is another file. */
   @Test
   void namesInOtherFoldersAreOtherFiles() throws Exception {
-    options = CreateOptions.ofSize(1 << 20);
-    Files.createDirectory(folder.resolve("sub"));
-    image("sub/base", 0, 4096);
-    Images.create(path("sub/middle"), options.withBacking("base", "qcow2"));
-    image("base", 8192, 4096);
+    twoOfTheSameName();
     Images.create(path("overlay"), options.withBacking("sub/middle", "qcow2"));
 
     rebase("base", "qcow2");
@@ -72,11 +68,7 @@ class RebaseTest {
   /** The same file has other bytes below another name, where what it records is another file. */
   @Test
   void linksInOtherFoldersAreOtherChains() throws Exception {
-    options = CreateOptions.ofSize(1 << 20);
-    Files.createDirectory(folder.resolve("sub"));
-    image("sub/base", 0, 4096);
-    Images.create(path("sub/middle"), options.withBacking("base", "qcow2"));
-    image("base", 8192, 4096);
+    twoOfTheSameName();
     Files.createSymbolicLink(folder.resolve("link"), folder.resolve("sub/middle"));
     Images.create(path("overlay"), options.withBacking("sub/middle", "qcow2"));
 
@@ -95,6 +87,15 @@ class RebaseTest {
     rebase("base", "raw");
 
     assertThat(disk("overlay")).isEqualTo(disk("base"));
+  }
+
+  /** {@code sub/middle} above {@code sub/base}, and another {@code base} outside. */
+  private void twoOfTheSameName() throws Exception {
+    options = CreateOptions.ofSize(1 << 20);
+    Files.createDirectory(folder.resolve("sub"));
+    image("sub/base", 0, 4096);
+    Images.create(path("sub/middle"), options.withBacking("base", "qcow2"));
+    image("base", 8192, 4096);
   }
 
   private void rebase(String backing, String format) throws Exception {

@@ -17,6 +17,7 @@ public final class Await {
         throw new AssertionError("not within " + LIMIT + ": " + what);
       }
       try {
+        // What is awaited happens in other processes or the kernel, which announce nothing.
         Thread.sleep(5);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

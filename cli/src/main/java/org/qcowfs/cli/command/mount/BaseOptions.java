@@ -160,6 +160,7 @@ final class BaseOptions {
         if (prefetch.total() > 0) {
           line.at(prefetch.done(), prefetch.total());
         }
+        // The line is drawn at intervals: the copying must not wait for a terminal.
         Thread.sleep(DRAW_MILLIS);
       }
       line.at(prefetch.done(), Math.max(1, prefetch.total()));

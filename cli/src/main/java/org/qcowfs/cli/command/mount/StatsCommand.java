@@ -59,6 +59,7 @@ public final class StatsCommand implements Command {
         return 0;
       }
       console.flush();
+      // The interval that was asked for.
       Thread.sleep(interval * 1000L);
     }
   }

@@ -155,6 +155,7 @@ final class StorageFile implements HostFile {
 
   private void rest(long millis) throws ImageException {
     try {
+      // Nothing announces that storage works again; an interrupt ends the wait.
       Thread.sleep(millis);
     } catch (InterruptedException e) {
       throw ImageException.reported(path, "nobody waits for a read any more", Errno.EINTR);

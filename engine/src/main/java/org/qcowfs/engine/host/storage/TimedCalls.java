@@ -1,6 +1,5 @@
 package org.qcowfs.engine.host.storage;
 
-import java.util.ArrayDeque;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.SynchronousQueue;
@@ -10,6 +9,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.qcowfs.engine.error.ImageException;
+import org.qcowfs.engine.host.BufferPool;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.host.posix.Errno;
 
@@ -39,7 +39,7 @@ final class TimedCalls {
 
   private final Semaphore free = new Semaphore(MOST);
   private final AtomicInteger leftBehind = new AtomicInteger();
-  private final ArrayDeque<DataBuffer> buffers = new ArrayDeque<>();
+  private final BufferPool buffers = new BufferPool(BUFFER);
 
   /** Bounded by {@link #free}; a thread is free a moment later than what it has done. */
   private final ExecutorService threads =
@@ -203,34 +203,21 @@ final class TimedCalls {
     while (done < length) {
       int part = Math.min(BUFFER, length - done);
       long at = hostOffset + done;
-      DataBuffer buffer = buffer();
+      DataBuffer buffer = buffers.take();
       int got =
           call(
               limitMillis,
               path,
               "a read",
               () -> reader.read(at, buffer, 0, part),
-              none -> giveBack(buffer));
+              none -> buffers.giveBack(buffer));
       dst.bytes().put(position + done, buffer.bytes(), 0, got);
-      giveBack(buffer);
+      buffers.giveBack(buffer);
       done += got;
       if (got < part) {
         break;
       }
     }
     return done;
-  }
-
-  private DataBuffer buffer() {
-    synchronized (buffers) {
-      DataBuffer buffer = buffers.poll();
-      return buffer == null ? DataBuffer.allocate(BUFFER) : buffer;
-    }
-  }
-
-  private void giveBack(DataBuffer buffer) {
-    synchronized (buffers) {
-      buffers.push(buffer);
-    }
   }
 }
