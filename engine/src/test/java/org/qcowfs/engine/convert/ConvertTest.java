@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +31,7 @@ class ConvertTest {
     Path to = Files.write(folder.resolve("to"), new byte[SIZE]);
     OpenOptions raw = OpenOptions.readOnly().withFormat("raw");
     Thread caller = Thread.currentThread();
+    AtomicBoolean interrupted = new AtomicBoolean();
     try (Image source = Images.open(from.toString(), raw);
         Image target = Images.open(to.toString(), raw.withWritable(true))) {
       Convert slow =
@@ -37,7 +39,7 @@ class ConvertTest {
               .rate(1 << 20)
               .progress(
                   (done, total) -> {
-                    if (done > 0) {
+                    if (done > 0 && !interrupted.getAndSet(true)) {
                       caller.interrupt();
                     }
                   });
