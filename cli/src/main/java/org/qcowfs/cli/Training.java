@@ -41,7 +41,7 @@ final class Training {
     return Main.run(arguments, NOWHERE);
   }
 
-  /** Makes, copies and compares once. */
+  /** Makes, copies, compares and changes once. */
   private static void copies(String image) throws IOException {
     Path folder = Files.createTempDirectory("qcowfs-training");
     String raw = folder.resolve("raw").toString();
@@ -52,10 +52,27 @@ final class Training {
     run("convert", "-c", "-O", "qcow2", raw, qcow2);
     run("convert", "-O", "qcow2", raw, qcow2);
     run("compare", raw, qcow2);
+    changes(raw, qcow2, folder.resolve("overlay").toString());
     run("dd", "if=" + raw, "of=" + qcow2, "bs=4k", "count=1");
-    Files.deleteIfExists(Path.of(raw));
-    Files.deleteIfExists(Path.of(qcow2));
+    for (String name : new String[] {"raw", "qcow2", "overlay"}) {
+      Files.deleteIfExists(folder.resolve(name));
+    }
     Files.delete(folder);
+  }
+
+  private static void changes(String raw, String base, String overlay) {
+    run("create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay);
+    run("convert", "-n", "-O", "qcow2", raw, overlay);
+    run("commit", "-q", overlay);
+    run("convert", "-n", "-O", "qcow2", raw, overlay);
+    run("rebase", "-b", raw, "-F", "raw", overlay);
+    run("snapshot", "-c", "one", overlay);
+    run("snapshot", "-a", "one", overlay);
+    run("snapshot", "-d", "one", overlay);
+    run("resize", "-q", overlay, "+1M");
+    run("resize", "-q", "--shrink", overlay, "-1M");
+    run("amend", "-o", "lazy_refcounts=on", overlay);
+    run("bitmap", "--add", overlay, "bitmap");
   }
 
   /** Mounts and unmounts once, where this machine and user can. */

@@ -1,6 +1,7 @@
 package org.qcowfs.engine.qcow2.change;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
@@ -351,10 +352,17 @@ final class ImageEdit {
     freed.add(new Run(hostOffset, clusterSize));
   }
 
+  /** Runs that touch are one: the host's blocks are larger than small clusters. */
   private void punchFreed(long end) {
-    for (Run run : freed) {
-      if (run.hostOffset < end) {
-        punch(run.hostOffset, Math.min(run.bytes, end - run.hostOffset));
+    freed.sort(Comparator.comparingLong(Run::hostOffset));
+    for (int i = 0; i < freed.size(); ) {
+      long start = freed.get(i).hostOffset;
+      long stop = start;
+      while (i < freed.size() && freed.get(i).hostOffset == stop) {
+        stop += freed.get(i++).bytes;
+      }
+      if (start < end) {
+        punch(start, Math.min(stop, end) - start);
       }
     }
     freed.clear();
