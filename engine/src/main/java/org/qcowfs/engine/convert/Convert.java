@@ -34,6 +34,9 @@ public final class Convert {
   /** What the host is asked to share at once. */
   private static final int OFFLOAD_BYTES = 16 << 20;
 
+  /** How long an interrupt may go unnoticed where a rate is kept. */
+  private static final long THROTTLE_STEP_MILLIS = 100;
+
   private static final int DEFAULT_SPARSE_BYTES = 4096;
   private static final int MOST_LEFT_OUT = 1 << 16;
 
@@ -358,12 +361,15 @@ public final class Convert {
     };
   }
 
+  /** Waits until what has been taken so far is due, in steps: who cancels is not kept waiting. */
   private void throttle() throws InterruptedException {
     if (bytesPerSecond > 0) {
-      double due = (double) position / bytesPerSecond;
-      double elapsed = (System.nanoTime() - started) / 1e9;
-      if (due > elapsed) {
-        wait(Math.max(1, (long) ((due - elapsed) * 1000)));
+      long due = started + (long) (1e9 * position / bytesPerSecond);
+      for (long left = due - System.nanoTime();
+          left > 0 && failure == null;
+          left = due - System.nanoTime()) {
+        stopIfCancelled();
+        wait(Math.min(THROTTLE_STEP_MILLIS, left / 1_000_000 + 1));
       }
     }
   }

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -309,14 +308,13 @@ class ConvertIT {
   @Test
   void interruptedSaysThatTheTargetIsIncomplete() throws Exception {
     Process process =
-        new ProcessBuilder(Cli.launcher().toString(), "convert", "-p", "-r", "2M", "disk.raw", "x")
+        new ProcessBuilder(
+                Cli.launcher().toString(), "convert", "-p", "-r", "256k", "disk.raw", "x")
             .directory(twins.ours().toFile())
             .start();
     process.getInputStream().read(); // the progress: it runs
     Run.ok("kill", "-TERM", Long.toString(process.pid()));
-    assertThat(
-            process.waitFor(
-                Duration.ofSeconds(30).toSeconds(), java.util.concurrent.TimeUnit.SECONDS))
+    assertThat(process.waitFor(Run.PATIENCE.toSeconds(), java.util.concurrent.TimeUnit.SECONDS))
         .isTrue();
     assertThat(process.exitValue()).isEqualTo(1);
     assertThat(new String(process.getErrorStream().readAllBytes(), "UTF-8"))
