@@ -69,7 +69,7 @@ final class PosixHostFileTest {
   void refusesWhatIsNeitherFileNorBlockDeviceAtOnce() throws Exception {
     Path fifo = folder.resolve("fifo");
     Process made = new ProcessBuilder("mkfifo", fifo.toString()).start();
-    assertThat(made.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(made.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(made.exitValue()).isZero();
     String[][] cases = {
       {fifo.toString(), "a FIFO"},
@@ -79,7 +79,7 @@ final class PosixHostFileTest {
     };
     for (String[] each : cases) {
       Assertions.assertTimeoutPreemptively(
-          Duration.ofSeconds(5),
+          Duration.ofSeconds(60),
           () ->
               assertThatThrownBy(() -> PosixHostFile.open(each[0], false))
                   .isInstanceOfSatisfying(

@@ -43,8 +43,9 @@ class MountRecordsTest {
 
   @Test
   void theRecordOfAProcessThatHasEndedGoes() throws Exception {
-    Process ended = new ProcessBuilder("true").start();
+    Process ended = new ProcessBuilder("cat").start(); // until it is told to end
     String started = MountRecord.startOf(ended.pid());
+    ended.getOutputStream().close();
     ended.waitFor();
     MountRecord record = new MountRecord(ended.pid(), started, "/i", "/no/such/mount", "0:0", "-");
     Path written = MountRecords.write(record);

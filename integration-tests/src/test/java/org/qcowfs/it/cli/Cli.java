@@ -16,7 +16,7 @@ import org.qcowfs.it.support.TempImages;
 
 /** Runs the launcher, and the real qemu-img beside it. */
 final class Cli {
-  private static final Duration PATIENCE = Duration.ofMinutes(5);
+  private static final Duration PATIENCE = Duration.ofMinutes(15);
 
   static {
     // Builds what is not built yet, so that no test's output has a word about it.

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -177,7 +176,7 @@ class MessagesIT {
   void fullDiskIsReported() {
     Run.Result ours =
         Run.run(
-            Duration.ofMinutes(1),
+            Run.PATIENCE,
             List.of(
                 "sh",
                 "-c",
@@ -206,7 +205,7 @@ class MessagesIT {
     QemuImg.create(image, 1 << 20);
     Run.Result ours =
         Run.run(
-            Duration.ofMinutes(1),
+            Run.PATIENCE,
             List.of(
                 "env", "-u", "LC_ALL", "LANG=C", Cli.launcher().toString(), "info", "größe.qcow2"),
             scratch.folder(),

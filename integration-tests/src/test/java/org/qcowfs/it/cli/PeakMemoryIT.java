@@ -23,10 +23,11 @@ import org.qcowfs.it.support.TempImages;
  */
 class PeakMemoryIT {
   private static final long MOST_KIB = 256 << 10;
-  private static final long PATIENCE_SECONDS = 60;
+  private static final long PATIENCE_SECONDS = 600;
   private static final Pattern PEAK = Pattern.compile("VmHWM:\\s+(\\d+) kB");
 
   private TempImages temp;
+  private long highest;
 
   @BeforeEach
   void makeFolder() {
@@ -37,6 +38,12 @@ class PeakMemoryIT {
   @AfterEach
   void remove() {
     temp.close();
+  }
+
+  /** One that ends before it is looked at is none that takes much; not all of them do. */
+  @AfterEach
+  void itWasLookedAt() {
+    assertThat(highest).as("the highest peak, KiB").isGreaterThan(16 << 10);
   }
 
   /** 16.8 million clusters, all mapped: 128 MiB of L2 tables. */
@@ -108,7 +115,8 @@ class PeakMemoryIT {
     assertThat(process.exitValue())
         .as("%s: %s", words, Files.readString(temp.path("err")))
         .isEqualTo(exitCode);
-    assertThat(peak).as("KiB: " + words).isPositive().isLessThan(MOST_KIB);
+    assertThat(peak).as("KiB: " + words).isLessThan(MOST_KIB);
+    highest = Math.max(highest, peak);
   }
 
   private static long peakKib(long pid) {

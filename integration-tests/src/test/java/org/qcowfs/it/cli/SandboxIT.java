@@ -120,7 +120,7 @@ class SandboxIT {
     long start = System.nanoTime();
     Run.Result result =
         CliRun.run(
-            Duration.ofSeconds(30),
+            Run.PATIENCE,
             scratch.folder(),
             Map.of(),
             "-Xmx96m",
@@ -158,7 +158,7 @@ class SandboxIT {
     }
     Run.Result result =
         CliRun.run(
-            Duration.ofSeconds(60),
+            Run.PATIENCE,
             scratch.folder(),
             Map.of(),
             "-Xmx48m",

@@ -3,7 +3,6 @@ package org.qcowfs.it.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -75,7 +74,7 @@ class SnapshotChangeIT {
         ours[ours.length - 1] = image.toString();
         List<String> command = new ArrayList<>(List.of("qemu-img"));
         command.addAll(Arrays.asList(ours));
-        var theirs = Run.run(Duration.ofSeconds(20), command);
+        var theirs = Run.run(Run.PATIENCE, command);
         var result = CliRun.run(ours);
         assertThat(result.exitCode()).isEqualTo(theirs.exitCode()).isEqualTo(1);
         assertThat(result.err()).isEqualTo(theirs.err().replace("qemu-img", "qcowfs"));

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -55,7 +54,7 @@ class ImplicitOpenIT {
 
   private void assertRefused(Path image, ErrorKind kind, String message) {
     assertTimeoutPreemptively(
-        Duration.ofSeconds(8),
+        Run.PATIENCE,
         () ->
             assertThatThrownBy(() -> open(image).close())
                 .isInstanceOfSatisfying(

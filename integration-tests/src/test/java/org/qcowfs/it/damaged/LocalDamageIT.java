@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +23,7 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.it.corpus.Patcher;
 import org.qcowfs.it.support.Mounted;
+import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /**
@@ -342,11 +342,9 @@ class LocalDamageIT {
         damaged = c.damage().apply(patcher);
       }
       Map<String, String> before = Fingerprint.of(scratch.folder());
+      assertTimeoutPreemptively(Run.PATIENCE, () -> throughTheEngine(image, damaged, truth));
       assertTimeoutPreemptively(
-          Duration.ofSeconds(8), () -> throughTheEngine(image, damaged, truth));
-      assertTimeoutPreemptively(
-          Duration.ofSeconds(20),
-          () -> throughTheMount(image, scratch.makeFolder("mnt"), damaged, truth));
+          Run.PATIENCE, () -> throughTheMount(image, scratch.makeFolder("mnt"), damaged, truth));
       assertThat(Fingerprint.of(scratch.folder())).as("the files").isEqualTo(before);
     }
   }

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,7 +16,7 @@ import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** What a user meets who mounts a damaged image, or whose image is damaged while it is mounted. */
-@Timeout(60)
+@Timeout(300)
 class MountedDamageIT {
   @Test
   void aRefusedImageIsOneLineAndExitCode1() {
@@ -32,7 +31,7 @@ class MountedDamageIT {
                 ? new String[] {command, image.toString(), scratch.makeFolder("mnt").toString()}
                 : new String[] {command, image.toString()};
         Run.Result result =
-            CliRun.run(Duration.ofSeconds(8), scratch.folder(), Map.of(), "-Xmx64m", arguments);
+            CliRun.run(Run.PATIENCE, scratch.folder(), Map.of(), "-Xmx64m", arguments);
         assertThat(result.exitCode()).as(command).isEqualTo(1);
         assertThat(result.out()).as(command).isEmpty();
         assertThat(result.err().lines())

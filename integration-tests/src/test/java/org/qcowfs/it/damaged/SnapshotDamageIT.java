@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -24,6 +23,7 @@ import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.SnapshotInfo;
 import org.qcowfs.it.corpus.Patcher;
 import org.qcowfs.it.support.Mounted;
+import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** A damaged snapshot table, or a damaged snapshot, costs that much and no more. */
@@ -121,7 +121,7 @@ class SnapshotDamageIT {
       long allocated = RefusedIT.allocatedBytes();
       OpenOptions options = OpenOptions.readOnly().withWarnings(warnings::add);
       assertTimeoutPreemptively(
-          Duration.ofSeconds(8),
+          Run.PATIENCE,
           () -> {
             try (Image opened = Images.open(image.toString(), options)) {
               assertThat(opened.snapshots()).hasSize(c.snapshots());

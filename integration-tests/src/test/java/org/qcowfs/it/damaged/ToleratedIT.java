@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,6 +17,7 @@ import org.qcowfs.engine.Images;
 import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.it.corpus.Patcher;
+import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** What is odd but harmless to a reader changes nothing: every byte reads as before. */
@@ -130,7 +130,7 @@ class ToleratedIT {
       }
       var before = Fingerprint.of(scratch.folder());
       assertTimeoutPreemptively(
-          Duration.ofSeconds(8), () -> assertThat(bytes(image)).isEqualTo(c.seed().truth()));
+          Run.PATIENCE, () -> assertThat(bytes(image)).isEqualTo(c.seed().truth()));
       assertThat(Fingerprint.of(scratch.folder())).as("the files").isEqualTo(before);
     }
   }

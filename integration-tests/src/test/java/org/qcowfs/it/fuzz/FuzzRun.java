@@ -27,7 +27,7 @@ public final class FuzzRun {
   /** Heap (96), buffers off it (96 at most), and what the JVM itself takes. */
   private static final long MOST_MEGABYTES = 512;
 
-  private static final long LIMIT_NANOS = 10_000_000_000L;
+  private static final long LIMIT_NANOS = 60_000_000_000L;
 
   /** What runs now. */
   private record Watched(long seed, FuzzCase one, Verdict verdict, Thread worker) {}

@@ -3,6 +3,8 @@ package org.qcowfs.it.interop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -28,7 +30,7 @@ import org.qcowfs.it.support.TempImages;
  * One EiB of disk in a small file: the cost of opening and of a walk follows what is allocated.
  * ({@code qemu-img map} of it takes minutes, so the truth here is what was written.)
  */
-@Timeout(30)
+@Timeout(120)
 class HugeDiskIT {
   private static final long SIZE = 1L << 60;
   private static final long CLUSTER = 2 * Kitchen.MIB;
@@ -71,26 +73,27 @@ class HugeDiskIT {
 
   @Test
   void theEngineWalksAndReadsItAtOnce() throws Exception {
-    long start = System.nanoTime();
+    ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+    long start = threads.getCurrentThreadCpuTime();
     try (Image opened = Images.open(image.toString(), OpenOptions.readOnly())) {
       assertThat(opened.size()).isEqualTo(SIZE);
       HoleMap walked = HoleMap.ofImage(opened);
       assertWalk(walked);
       assertThat(opened.allocatedBytes()).isEqualTo(walked.dataBytes());
     }
-    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+    assertThat(Duration.ofNanos(threads.getCurrentThreadCpuTime() - start))
+        .as("CPU time")
+        .isLessThan(Duration.ofSeconds(2));
   }
 
   @Test
   void theMountIsUpAtOnceAndItsWalkIsQuick() throws Exception {
-    long start = System.nanoTime();
     try (Mounted mounted = Mounted.mountWithHeap("-Xmx64m", image, scratch.makeFolder("mnt"))) {
-      Duration up = Duration.ofNanos(System.nanoTime() - start);
-      assertThat(up).as("time to a mount that answers").isLessThan(Duration.ofSeconds(5));
-      start = System.nanoTime();
+      Duration up = mounted.cpuTime();
+      assertThat(up).as("CPU time of a mount that answers").isLessThan(Duration.ofSeconds(5));
       HoleMap walked = HoleMap.ofFile(mounted.disk());
-      assertThat(Duration.ofNanos(System.nanoTime() - start))
-          .as("time of the walk")
+      assertThat(mounted.cpuTime().minus(up))
+          .as("CPU time of the walk")
           .isLessThan(Duration.ofSeconds(2));
       assertWalk(walked);
       assertThat(byteAt(mounted.disk(), MIDDLE)).isEqualTo((byte) 2);

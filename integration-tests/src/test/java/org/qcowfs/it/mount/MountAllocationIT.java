@@ -42,12 +42,15 @@ class MountAllocationIT {
    */
   private static long allocated(ImageMount mount, Runnable work) {
     long least = Long.MAX_VALUE;
-    for (int i = 0; i < ROUNDS; i++) {
+    int rounds = 0;
+    for (int i = 0; rounds < ROUNDS; i++) {
+      assertThat(i).as("times of which %d count", rounds).isLessThan(10 * ROUNDS);
       List<Thread> workers = mount.workers();
       long before = allocatedBy(workers);
       work.run();
       if (mount.workers().equals(workers)) {
         least = Math.min(least, allocatedBy(workers) - before);
+        rounds++;
       }
     }
     return least;

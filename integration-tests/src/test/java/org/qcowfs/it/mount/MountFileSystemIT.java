@@ -125,7 +125,7 @@ class MountFileSystemIT {
                   "--iodepth=16",
                   "--fsync=64",
                   "--time_based",
-                  "--runtime=60")
+                  "--runtime=600")
               .redirectErrorStream(true)
               .redirectOutput(temp.path("fio.log").toFile())
               .start();

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,7 +53,7 @@ class MountLifecycleIT {
     System.arraycopy(options, 0, arguments, 1, options.length);
     arguments[arguments.length - 2] = image.toString();
     arguments[arguments.length - 1] = point.toString();
-    return Run.run(Duration.ofSeconds(60), CliRun.detached("-Xmx64m", arguments));
+    return Run.run(Run.PATIENCE, CliRun.detached("-Xmx64m", arguments));
   }
 
   private ServingProcess mount(String... options) {

@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -83,7 +82,7 @@ class MountPlainUserIT {
             Arrays.asList("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"));
     all.addAll(command);
     return Run.run(
-        Duration.ofSeconds(60),
+        Run.PATIENCE,
         all,
         folder,
         Map.of("XDG_RUNTIME_DIR", folder.toString(), "HOME", folder.toString()),

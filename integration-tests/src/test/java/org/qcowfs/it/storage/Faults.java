@@ -44,6 +44,7 @@ public final class Faults {
 
   private final Set<Call> hanging = EnumSet.noneOf(Call.class);
   private final int[] hung = new int[Call.values().length];
+  private long steps;
 
   /** From now on each read takes this long at least; any number of them at the same time. */
   public void setLatencyMillis(long millis) {
@@ -58,6 +59,12 @@ public final class Faults {
   /** From now on such calls do not return, until {@link #release}. */
   public synchronized void hang(Call call) {
     hanging.add(call);
+  }
+
+  /** Lets what hangs now go on; what is asked for after it hangs again. */
+  public synchronized void step() {
+    steps++;
+    notifyAll();
   }
 
   /** Lets all that hangs go on. */
@@ -182,8 +189,9 @@ public final class Faults {
   /** Returns when {@code call} need not hang any more, or nobody waits for it any more. */
   synchronized void awaitRelease(Call call) {
     hung[call.ordinal()]++;
+    long begun = steps;
     try {
-      while (hanging.contains(call)) {
+      while (hanging.contains(call) && steps == begun) {
         wait();
       }
     } catch (InterruptedException e) {

@@ -21,7 +21,7 @@ import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** Storage that hangs while a mount begins. */
-@Timeout(90)
+@Timeout(300)
 class HungMountIT {
   private TempImages temp;
   private Path real;
@@ -85,7 +85,7 @@ class HungMountIT {
         .singleElement()
         .asString()
         .contains(base.toString(), "no answer to ")
-        .endsWith(" within 1.0 s (--io-timeout)");
+        .endsWith(" within 3.0 s (--io-timeout)");
     faults.release();
     assertThat(mount.waitFor()).isEqualTo(1);
     assertThat(Mounted.isMountPoint(temp.path(name))).isFalse();
@@ -93,10 +93,10 @@ class HungMountIT {
 
   @Test
   void aBaseThatCannotBeOpenedInTimeIsAnError() throws Exception {
-    assertGivesUp("a", Call.OPEN, "--io-timeout=1", base.toString());
+    assertGivesUp("a", Call.OPEN, "--io-timeout=3", base.toString());
     QemuImg.createOverlay(overlay, base.toString(), "qcow2");
-    assertGivesUp("b", Call.STAT, "--io-timeout=1", "--overlay=" + overlay, base.toString());
-    assertGivesUp("d", Call.READ, "--io-timeout=1", "--rw", "--verify-base", overlay.toString());
+    assertGivesUp("b", Call.STAT, "--io-timeout=3", "--overlay=" + overlay, base.toString());
+    assertGivesUp("d", Call.READ, "--io-timeout=3", "--rw", "--verify-base", overlay.toString());
   }
 
   @Test

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,7 +21,7 @@ import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** {@code --prefetch}: pulls what the base holds into the overlay, until the base is not needed. */
-@Timeout(90)
+@Timeout(300)
 class PrefetchIT {
   private static final long MIB = 1 << 20;
 
@@ -80,7 +79,7 @@ class PrefetchIT {
   private void assertReads(Mounted mounted) {
     Path raw = temp.path("copy.raw");
     Run.run(
-            Duration.ofSeconds(30),
+            Run.PATIENCE,
             List.of("dd", "if=" + mounted.disk(), "of=" + raw, "bs=1M", "iflag=direct"))
         .orFail();
     Run.ok("qemu-img", "compare", "-f", "raw", raw.toString(), real.toString());
@@ -115,9 +114,9 @@ class PrefetchIT {
 
   @Test
   void theNextMountGoesOn() throws IOException {
-    try (Mounted mounted = mount("--prefetch=4M")) {
-      Await.until("some is there", () -> state().number("copied") >= 3 * MIB);
-      assertThat(state().number("bytes-per-second")).isEqualTo(4 * MIB);
+    try (Mounted mounted = mount("--prefetch=1M")) {
+      Await.until("some is there", () -> state().number("copied") >= MIB);
+      assertThat(state().number("bytes-per-second")).isEqualTo(MIB);
       assertThat(state().text("state")).isEqualTo("running");
       mounted.unmount();
     }
@@ -127,7 +126,7 @@ class PrefetchIT {
             .filter(entry -> entry.depth() == 0 && entry.data())
             .mapToLong(QemuImg.MapEntry::length)
             .sum();
-    assertThat(had).isBetween(3 * MIB, USED - MIB);
+    assertThat(had).isBetween(MIB, USED - MIB);
     try (Mounted mounted = mount("--prefetch")) {
       awaitFinished();
       assertThat(state().number("total")).isEqualTo(USED - had);

@@ -20,7 +20,7 @@ import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /** {@code --prefetch} together with what else can be asked of a mount over a distant base. */
-@Timeout(90)
+@Timeout(300)
 class PrefetchOptionsIT {
   private static final long MIB = 1 << 20;
 
@@ -115,7 +115,7 @@ class PrefetchOptionsIT {
 
   @Test
   void whatATimeLimitEndsIsFetchedByTheNext() throws IOException {
-    try (Mounted mounted = mount("--prefetch=4M", "--io-timeout=2")) {
+    try (Mounted mounted = mount("--prefetch=1M", "--io-timeout=3")) {
       Await.until("some is there", () -> state().number("copied") > 0);
       storage.faults().hang();
       Await.until("a read is given up", () -> read(log).contains("no answer to a read within"));

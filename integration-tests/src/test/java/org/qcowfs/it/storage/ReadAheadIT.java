@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -15,10 +16,10 @@ import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
 /**
- * A sequential reader of a base whose every read takes 50 ms: long enough for the latency to
- * decide, and not the load of the machine.
+ * A sequential reader of a base that answers nobody until nobody has asked for anything for 50 ms:
+ * the latency decides, and not the load of the machine.
  */
-@Timeout(90)
+@Timeout(300)
 class ReadAheadIT {
   private static final int LATENCY_MILLIS = 50;
   private static final int MIB = 1 << 20;
@@ -42,7 +43,6 @@ class ReadAheadIT {
     new Random(1).nextBytes(bytes);
     Files.write(real, bytes);
     storage = BadStorage.mount(folder, temp.makeFolder("net"));
-    storage.faults().setLatencyMillis(LATENCY_MILLIS);
   }
 
   @AfterEach
@@ -56,11 +56,24 @@ class ReadAheadIT {
    * request of 1 MiB at a time it is.
    */
   @Test
-  void hasEightTimesTheReadersRequestUnderWayAtOnce() {
+  void hasEightTimesTheReadersRequestUnderWayAtOnce() throws Exception {
     storage.faults().setCached(true);
     try (Mounted mounted =
         Mounted.mount(storage.path("base.raw"), point, "--overlay", "--format=raw")) {
-      Run.ok("dd", "if=" + mounted.disk(), "of=" + copy, "bs=" + MIB, "status=none");
+      storage.faults().hang();
+      Process reader =
+          new ProcessBuilder("dd", "if=" + mounted.disk(), "of=" + copy, "bs=" + MIB)
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      for (long asked = -1; !reader.waitFor(LATENCY_MILLIS, TimeUnit.MILLISECONDS); ) {
+        long before = asked;
+        asked = storage.faults().reads();
+        if (asked == before) {
+          storage.faults().step();
+        }
+      }
+      storage.faults().release();
+      assertThat(reader.exitValue()).isZero();
       assertThat(storage.faults().mostBytesInFlight()).isGreaterThanOrEqualTo(8 * MIB);
       Run.ok("cmp", copy.toString(), real.toString());
       mounted.unmount();

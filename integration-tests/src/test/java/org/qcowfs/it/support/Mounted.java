@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -75,6 +76,14 @@ public final class Mounted implements AutoCloseable {
     return server;
   }
 
+  /**
+   * What the serving process has computed so far: on a machine that is slow to start programs, or
+   * busy with others, the measure of what a mount costs.
+   */
+  public Duration cpuTime() {
+    return server.info().totalCpuDuration().orElseThrow();
+  }
+
   /** The flat disk. */
   public Path disk() {
     return Files.isRegularFile(point) ? point : point.resolve("disk.raw");
@@ -117,7 +126,7 @@ public final class Mounted implements AutoCloseable {
 
   private int await() {
     try {
-      if (!server.waitFor(20, TimeUnit.SECONDS)) {
+      if (!server.waitFor(Run.PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
         server.destroyForcibly().waitFor();
         throw new AssertionError("the process that serves " + point + " does not end");
       }
