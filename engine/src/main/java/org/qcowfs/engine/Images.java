@@ -11,6 +11,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.OpenFiles;
 import org.qcowfs.engine.model.CreateOptions;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
@@ -120,6 +121,10 @@ public final class Images {
     HostFile file = HostFiles.POSIX.openOrCreate(path);
     try {
       HostFiles.POSIX.lock(file, false, line -> {});
+      if (OpenFiles.count(path) > 1) {
+        throw new ImageException(
+            ErrorKind.IN_USE, path, "the file is being read here: it cannot be replaced");
+      }
       if (file.resizable()) {
         file.truncate(0);
         if (file.length() != 0) {

@@ -23,6 +23,7 @@ import org.qcowfs.engine.error.ErrorKind;
 import org.qcowfs.engine.error.Escape;
 import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFiles;
+import org.qcowfs.engine.host.OpenFiles;
 import org.qcowfs.engine.model.OpenOptions;
 import org.qcowfs.engine.model.Preallocation;
 import picocli.CommandLine.Model.CommandSpec;
@@ -72,7 +73,6 @@ public final class ConvertCommand implements Command {
     try {
       List<Image> sources = new ArrayList<>();
       List<ImageSource> named = new ArrayList<>();
-      long size = 0;
       for (String operand : operands.subList(0, operands.size() - 1)) {
         ImageSource source = ImageSource.of(line, operand);
         named.add(source);
@@ -80,7 +80,6 @@ public final class ConvertCommand implements Command {
         opened.add(image);
         Image disk = SnapshotChoice.of(image, Options.text(line, "-l"));
         sources.add(disk);
-        size += disk.size();
       }
       NewImage.checkFormat("", outFormat);
       ConvertBitmaps bitmaps =
@@ -89,7 +88,7 @@ public final class ConvertCommand implements Command {
               : null;
       Convert convert = Convert.from(sources).sparse(sparse).threads(threads).rate(rate);
       if (!Options.has(line, "-n")) {
-        create(line, outPath, outFormat, options, size, named);
+        create(line, outPath, outFormat, options, convert.size(), named);
         convert.targetIsNew();
       } else if (Options.has(line, "--target-is-zero")) {
         convert.targetIsZero();
@@ -223,13 +222,20 @@ public final class ConvertCommand implements Command {
   }
 
   private static Image openTarget(String path, @Nullable String format, boolean durable)
-      throws CommandException {
+      throws CommandException, ImageException {
     OpenOptions options = OpenOptions.readOnly().withFormat(format).withWritable(true);
+    Image target;
     try {
-      return Images.open(path, options, durable ? HostFiles.POSIX : HostFiles.POSIX_UNSAFE);
+      target = Images.open(path, options, durable ? HostFiles.POSIX : HostFiles.POSIX_UNSAFE);
     } catch (ImageException e) {
       throw ImageSource.couldNotOpen(path, e);
     }
+    if (OpenFiles.count(target.path(0)) > 1) {
+      target.close();
+      throw new CommandException(
+          "Could not open '" + Escape.text(path) + "': it is also what is to be copied");
+    }
+    return target;
   }
 
   private static String text(ParseResult line, String option, String otherwise) {

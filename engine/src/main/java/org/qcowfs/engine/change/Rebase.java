@@ -11,6 +11,8 @@ import org.qcowfs.engine.error.ImageException;
 import org.qcowfs.engine.host.HostFile;
 import org.qcowfs.engine.host.HostFiles;
 import org.qcowfs.engine.model.OpenOptions;
+import org.qcowfs.engine.model.Qcow2Info;
+import org.qcowfs.engine.qcow2.Qcow2Opener;
 import org.qcowfs.engine.qcow2.change.Qcow2Backing;
 import org.qcowfs.engine.qcow2.format.FormatLimits;
 
@@ -58,6 +60,7 @@ public final class Rebase {
     }
     try (Target target = Target.open(path, options, files)) {
       requireBacking(target.format, path, request);
+      requireUnmarkedData(Qcow2Opener.readHeader(target.file).dataFileRaw(), path, request);
       name(target.file, request);
     }
   }
@@ -87,6 +90,14 @@ public final class Rebase {
     }
   }
 
+  /** A data file that is to show the disk by itself cannot leave parts of it to a backing file. */
+  private static void requireUnmarkedData(boolean dataFileRaw, String path, Request request)
+      throws ImageException {
+    if (dataFileRaw && !request.backing.isEmpty()) {
+      throw refused(path, request, "Invalid argument");
+    }
+  }
+
   private static ImageException refused(String path, Request request, String why) {
     return new ImageException(
         ErrorKind.UNSUPPORTED,
@@ -98,6 +109,8 @@ public final class Rebase {
       throws ImageException {
     try (Image overlay = Images.open(path, options.withWritable(true), files)) {
       requireBacking(overlay.info().format(), path, request);
+      Qcow2Info qcow2 = overlay.info().qcow2();
+      requireUnmarkedData(qcow2 != null && qcow2.dataFileRaw(), path, request);
       try (Image next = openNew(path, options, request, files)) {
         int shared = next == null ? -1 : Chains.shared(overlay, next.path(0), next.info().format());
         new RebaseCopy(overlay, next, shared < 0 ? Integer.MAX_VALUE : shared, progress).run();

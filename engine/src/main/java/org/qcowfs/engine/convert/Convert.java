@@ -72,9 +72,14 @@ public final class Convert {
     this.source = new Source(images);
   }
 
-  /** What is copied: the disks one after the other. */
+  /** What is copied: the disks one after the other, each from a whole sector on. */
   public static Convert from(List<Image> images) {
     return new Convert(images);
+  }
+
+  /** Bytes that are copied. */
+  public long size() {
+    return source.size();
   }
 
   /** Store clusters compressed. */

@@ -7,11 +7,14 @@ import org.qcowfs.engine.host.DataBuffer;
 import org.qcowfs.engine.layer.Mapping;
 
 /**
- * One or more open images, one after the other.
+ * One or more open images, one after the other. Each begins at a whole sector, as in QEMU, whose
+ * disks have no other sizes; what is before it reads as zeroes.
  *
  * <p><b>Thread safety:</b> as {@link Image}.
  */
 final class Source {
+  private static final int SECTOR = 512;
+
   private final List<Image> images;
   private final long[] starts;
   private final long size;
@@ -21,6 +24,7 @@ final class Source {
     this.starts = new long[images.size()];
     long at = 0;
     for (int i = 0; i < starts.length; i++) {
+      at = Math.addExact(at, SECTOR - 1) & -SECTOR;
       starts[i] = at;
       at = Math.addExact(at, images.get(i).size());
     }
@@ -39,6 +43,11 @@ final class Source {
     return i;
   }
 
+  /** Where what is behind disk {@code i} ends: where the next one begins. */
+  private long gapEnd(int i) {
+    return i + 1 < starts.length ? starts[i + 1] : size;
+  }
+
   /**
    * As {@link Image#extent}, within one of the images.
    *
@@ -49,6 +58,10 @@ final class Source {
     int i = indexOf(offset);
     Image image = images.get(i);
     long within = offset - starts[i];
+    if (within >= image.size()) {
+      out.setZero(Math.min(length, gapEnd(i) - offset));
+      return;
+    }
     image.extent(within, Math.min(length, image.size() - within), out);
     if (topOnly && out.depth() > 0) {
       out.setUnallocated(out.length());
@@ -63,7 +76,12 @@ final class Source {
       Image image = images.get(i);
       long within = offset + done - starts[i];
       int n = (int) Math.min(length - done, image.size() - within);
-      image.read(within, dst, position + done, n);
+      if (n > 0) {
+        image.read(within, dst, position + done, n);
+      } else {
+        n = (int) Math.min(length - done, gapEnd(i) - offset - done);
+        dst.zero(position + done, n);
+      }
       done += n;
     }
   }

@@ -41,6 +41,7 @@ class ConvertIT {
             file.seek(20 * MIB);
             file.write(noise, 0, MIB);
           }
+          Files.write(folder.resolve("odd.raw"), "neither sector nor page ".repeat(50).getBytes());
           Path image = folder.resolve("src.qcow2");
           QemuImg.create(image, 40 * MIB + 512);
           QemuIo.on(image).write(1, MIB, 3 * MIB).writeCompressed(2, 6 * MIB, MIB).run();
@@ -117,6 +118,8 @@ class ConvertIT {
         "-O qcow2 -l snapshot.id=1,snapshot.name=first src.qcow2 x",
         "-O qcow2 disk.raw src.qcow2 x",
         "-c -O qcow2 disk.raw src.qcow2 over.qcow2 x",
+        "-f raw -c -O qcow2 odd.raw disk.raw odd.raw x",
+        "-f raw -S 0 -O qcow2 odd.raw disk.raw x",
         "-O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
         "-c -O qcow2 -B src.qcow2 -F qcow2 over.qcow2 x",
         "-O qcow2 -o backing_file=src.qcow2,backing_fmt=qcow2 over.qcow2 x",
@@ -149,6 +152,7 @@ class ConvertIT {
         "-O raw -o preallocation=full src.qcow2 x",
         "-C -O raw src.qcow2 x",
         "disk.raw over.qcow2 x",
+        "-f raw -O raw odd.raw odd.raw disk.raw x",
       })
   void intoRaw(String line) throws IOException {
     convert(line, "raw");
@@ -283,6 +287,27 @@ class ConvertIT {
         .startsWith("qcowfs: src.qcow2: error while converting qcow2: Failed to get")
         .hasLineCount(1);
     assertThat(twins.ours().resolve("src.qcow2")).hasBinaryContent(before);
+  }
+
+  /** {@code -U} takes no lock that would forbid it. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "convert -U -O qcow2 src.qcow2 link",
+        "convert -U -O raw over.qcow2 link",
+        "convert -U -n -O raw src.qcow2 link",
+        "convert -U -O qcow2 -o data_file=link src.qcow2 x",
+        "dd -U if=src.qcow2 of=link",
+      })
+  void sourceReadWithoutLocksIsNotTheTargetEither(String line) throws IOException {
+    Path source = twins.ours().resolve("src.qcow2");
+    byte[] before = Files.readAllBytes(source);
+    Files.createLink(twins.ours().resolve("link"), source);
+    Run.Result ours = Cli.qcowfs(twins.ours(), line.split(" "));
+    Files.delete(twins.ours().resolve("link"));
+    assertThat(ours.exitCode()).as(ours.err()).isEqualTo(1);
+    assertThat(ours.err()).hasLineCount(1);
+    assertThat(source).hasBinaryContent(before);
   }
 
   @Test

@@ -100,6 +100,24 @@ class ConvertToDeviceIT {
     }
   }
 
+  /** Locks are on the file and on the device, which know nothing of each other. */
+  @Test
+  void theDeviceIsNotTheSourceInDisguise() throws Exception {
+    try (TempImages scratch = TempImages.create("device")) {
+      Path source = scratch.path("source.qcow2");
+      QemuImg.create(source, 2 * MIB, "preallocation=full");
+      byte[] before = Files.readAllBytes(source);
+      try (LoopDevice device = LoopDevice.attach(source)) {
+        String name = device.device().toString();
+        String[] out = {"convert", "-O", "raw", "source.qcow2", name};
+        String[] in = {"convert", "-n", "-O", "raw", "-f", "qcow2", name, "source.qcow2"};
+        assertThat(Cli.asQemuImg(scratch.folder(), out).exitCode()).isEqualTo(1);
+        assertThat(Cli.asQemuImg(scratch.folder(), in).exitCode()).isEqualTo(1);
+      }
+      assertThat(source).hasBinaryContent(before);
+    }
+  }
+
   private static Path full(TempImages scratch, int mib) throws Exception {
     byte[] bytes = new byte[mib * MIB];
     Arrays.fill(bytes, (byte) 'x');
