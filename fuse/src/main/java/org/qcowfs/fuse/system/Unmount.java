@@ -16,7 +16,12 @@ public final class Unmount {
 
   /** Whether the process that served {@code mountPoint} is gone. */
   public static boolean isDead(Path mountPoint) {
-    return PosixCalls.statfs(mountPoint.toString()) != 0 && PosixCalls.errno() == Errno.ENOTCONN;
+    if (PosixCalls.statfs(mountPoint.toString()) == 0) {
+      return false;
+    }
+    // ECONNABORTED: it died while it was asked.
+    int errno = PosixCalls.errno();
+    return errno == Errno.ENOTCONN || errno == Errno.ECONNABORTED;
   }
 
   /**

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -211,17 +213,55 @@ class MountLifecycleIT {
     process.signal("KILL");
     process.awaitEnd();
 
-    assertThat(refusal(tryMount()))
-        .isEqualTo(
-            "qcowfs: '"
-                + point
-                + "' is a mount whose process is gone; 'qcowfs umount "
-                + point
-                + "' removes it\n");
+    assertThat(refusal(tryMount())).isEqualTo(gone());
     CliRun.ok("umount", point.toString());
 
     assertThat(Mounted.isMountPoint(point)).isFalse();
     mount();
+  }
+
+  private String gone() {
+    String name = "'" + point + "'";
+    return "qcowfs: %s is a mount whose process is gone; 'qcowfs umount %s' removes it\n"
+        .formatted(name, point);
+  }
+
+  @Test
+  void aProcessThatDiesWhileItIsAskedIsGoneToo() throws Exception {
+    ServingProcess process = mount();
+    process.signal("STOP");
+    Path said = temp.path("said");
+    Process second =
+        new ProcessBuilder(
+                CliRun.command("-Xmx64m", "mount", "-f", image.toString(), point.toString()))
+            .redirectErrorStream(true)
+            .redirectOutput(said.toFile())
+            .start();
+    Await.until("it waits for an answer", () -> waitsForAnswer(second.pid()));
+    process.signal("KILL");
+
+    assertThat(second.waitFor()).isEqualTo(1);
+    assertThat(said).hasContent(gone());
+    CliRun.ok("umount", point.toString());
+    assertThat(Mounted.isMountPoint(point)).isFalse();
+  }
+
+  /** Whether a thread of the process is where the kernel waits for a FUSE file system. */
+  private static boolean waitsForAnswer(long pid) {
+    try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid + "/task"))) {
+      return threads.anyMatch(thread -> read(thread.resolve("wchan")).contains("wait_answer"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Empty if the thread has ended. */
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return "";
+    }
   }
 
   @Test

@@ -141,7 +141,12 @@ class OsDiskIT {
   private static Path makeDisk(TempImages scratch) {
     Path tree = scratch.makeFolder("tree");
     Path archive = scratch.path("tree.tar");
+    // 1: a file changed meanwhile. Any state of it will do.
     Run.ok(
+        "sh",
+        "-c",
+        "\"$@\" || [ $? = 1 ]",
+        "sh",
         "tar",
         "-C",
         "/",
