@@ -174,6 +174,7 @@ final class ImageEdit {
   }
 
   private long allocate(long clusters, boolean fresh) throws ImageException {
+    punchFreed(Long.MAX_VALUE); // before they are taken again
     while (true) {
       long place = fresh ? refcounts.allocateFresh(clusters) : refcounts.allocateAdjacent(clusters);
       if (place != 0) {
@@ -320,6 +321,7 @@ final class ImageEdit {
     for (long at = hostOffset & -clusterSize; at < end; at += clusterSize) {
       refcounts.change(at, clusterSize, -1);
       if (refcounts.get(at) == 0) {
+        metadata.remove(at, clusterSize);
         freed(at);
       }
     }

@@ -139,6 +139,9 @@ public final class Qcow2Resize {
       data.truncate(request.size);
     }
     if (request.size < oldSize) {
+      if (tables) {
+        lowerTables();
+      }
       edit.releaseRefcountBlocks();
     }
     edit.finish();
@@ -399,5 +402,26 @@ public final class Qcow2Resize {
     if (oldL1.length > 0) {
       edit.release(edit.header.l1Offset(), oldL1.length * 8L);
     }
+  }
+
+  /** The tables that were made behind everything must not hold the file long: there is room now. */
+  private void lowerTables() throws ImageException {
+    List<Long> left = new ArrayList<>();
+    for (int i = moved.nextSetBit(0); i >= 0; i = moved.nextSetBit(i + 1)) {
+      long high = l1[i] & Geometry.OFFSET_MASK;
+      long low = edit.allocate(1);
+      edit.writeWords(low, edit.readL2(l1[i]));
+      l1[i] = low | Geometry.COPIED;
+      left.add(high);
+    }
+    long bytes = l1.length * 8L;
+    long high = edit.next.l1Offset;
+    edit.next.l1Offset = edit.allocateBytes(bytes);
+    edit.writeWords(edit.next.l1Offset, l1);
+    edit.switchHeader();
+    for (long host : left) {
+      edit.release(host, clusterSize);
+    }
+    edit.release(high, bytes);
   }
 }

@@ -12,8 +12,8 @@ import org.qcowfs.it.support.Requires;
 import org.qcowfs.it.support.Run;
 import org.qcowfs.it.support.TempImages;
 
-/** What an overlay still takes of its host after {@code commit} has emptied it. */
-class CommittedOverlayIT {
+/** What an image still takes of its host after {@code commit} or {@code resize --shrink}. */
+class GivenBackIT {
   private static void commit(TempImages temp, String options, Path overlay) {
     Path base = temp.path("base");
     Run.ok("qemu-img", "create", "-q", "-f", "qcow2", base.toString(), "200M");
@@ -59,6 +59,33 @@ class CommittedOverlayIT {
       Path overlay = temp.path("overlay");
       commit(temp, "extended_l2=on", overlay);
       assertThat(Files.size(overlay)).isEqualTo(4 << 16);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cluster_size=4k,refcount_bits=64", "cluster_size=64k"})
+  void aShrunkImageIsAsLongAsQemus(String options) throws IOException {
+    Requires.tools("qemu-img", "qemu-io");
+    try (TempImages temp = TempImages.create("shrunk")) {
+      Path image = temp.path("image");
+      Path theirs = temp.path("theirs");
+      Run.ok("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, image.toString(), "1G");
+      Run.ok(
+          "qemu-io",
+          "-c",
+          "write -q 0 9M",
+          "-c",
+          "write -q 700M 20M",
+          "-c",
+          "write -q 3M 9M",
+          image.toString());
+      Files.copy(image, theirs);
+      // The last L2 table that stays is written anew, in front of the end.
+      Run.ok("qemu-img", "resize", "-q", "--shrink", theirs.toString(), "7M");
+      Cli.qcowfs(temp.folder(), "resize", "-q", "--shrink", image.toString(), "7M").orFail();
+      Run.ok("qemu-img", "check", "-q", image.toString());
+      Run.ok("qemu-img", "compare", image.toString(), theirs.toString());
+      assertThat(Files.size(image)).isEqualTo(Files.size(theirs));
     }
   }
 }
