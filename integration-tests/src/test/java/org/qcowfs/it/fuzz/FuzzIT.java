@@ -17,7 +17,7 @@ class FuzzIT {
     Requires.tools("qemu-img", "qemu-io");
     List<String> command =
         CliRun.javaCommand(List.of("-ea", "-Xmx96m"), FuzzRun.class.getName(), "30", "1", "0");
-    Run.Result result = Run.run(Duration.ofMinutes(3), command);
+    Run.Result result = Run.run(Duration.ofMinutes(10), command);
     assertThat(result.exitCode()).as("%s", result).isZero();
   }
 }

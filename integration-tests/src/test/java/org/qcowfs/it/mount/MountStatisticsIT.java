@@ -305,8 +305,8 @@ class MountStatisticsIT {
   @Test
   void slowRequestsAreEventsOfTheFlightRecorder() throws Exception {
     Path recording = temp.path("recording.jfr");
-    try (BadStorage storage =
-        BadStorage.mount(temp.folder(), Files.createTempDirectory("qcowfs-slow"))) {
+    try (TempImages elsewhere = TempImages.create("slow");
+        BadStorage storage = BadStorage.mount(temp.folder(), elsewhere.makeFolder("mnt"))) {
       Path slow = storage.path("base.qcow2");
       Path point = temp.makeFolder("mnt");
       Path pidFile = temp.path("pid");
