@@ -72,12 +72,15 @@ public final class CreateCommand implements Command {
     NewImage.checkFormat(path, chosen);
     putBacking(line, options, chosen, path);
     NewImage image = NewImage.of(path, chosen, options);
-    size = size(image, size, !Options.has(line, "-u"));
-    if (!Options.has(line, "--quiet")) {
-      console.out().append(image.announcement(driver, size)).append('\n');
-      console.out().flush();
+    // It stays open, so that no file of its chain can be replaced by the new image.
+    try (Image below = backing(image, size, !Options.has(line, "-u"))) {
+      size = size(image, size, below);
+      if (!Options.has(line, "--quiet")) {
+        console.out().append(image.announcement(driver, size)).append('\n');
+        console.out().flush();
+      }
+      image.at(ImageSource.plainPath(path)).create(size);
     }
-    image.at(ImageSource.plainPath(path)).create(size);
     return 0;
   }
 
@@ -114,28 +117,29 @@ public final class CreateCommand implements Command {
   }
 
   /** The size from where it is said: the operand, the option, or the backing file. */
-  private static long size(NewImage image, long operand, boolean openBacking)
+  private static long size(NewImage image, long operand, @Nullable Image below)
+      throws CommandException {
+    long size = image.options().size("size", operand, image.path());
+    size = size < 0 && below != null ? below.size() : size;
+    if (size < 0) {
+      throw new CommandException(
+          Escape.text(image.path()) + ": Image creation needs a size parameter");
+    }
+    return size;
+  }
+
+  /** Returns the open backing file, or null if there is none or it is not looked at. */
+  private static @Nullable Image backing(NewImage image, long operand, boolean open)
       throws CommandException {
     String shown = Escape.text(image.path());
     if (operand >= 0 && image.options().has("size")) {
       throw new CommandException(shown + ": The image size must be specified only once");
     }
-    long size = image.options().size("size", operand, image.path());
+    long unused = image.options().size("size", operand, image.path());
     String backing = image.options().text("backing_file");
-    if (backing != null) {
-      long backingSize = checkBacking(image, backing, openBacking);
-      size = size < 0 ? backingSize : size;
+    if (backing == null) {
+      return null;
     }
-    if (size < 0) {
-      throw new CommandException(shown + ": Image creation needs a size parameter");
-    }
-    return size;
-  }
-
-  /** Returns the backing file's size, or -1 if it is not looked at. */
-  private static long checkBacking(NewImage image, String backing, boolean open)
-      throws CommandException {
-    String shown = Escape.text(image.path());
     if (backing.isEmpty()) {
       throw new CommandException(shown + ": Expected backing file name, got empty string");
     }
@@ -148,17 +152,20 @@ public final class CreateCommand implements Command {
       if (format == null) {
         throw new CommandException(shown + ": Backing file specified without backing format");
       }
-      return -1;
+      return null;
     }
-    try (Image below = open(image.path(), backing, format)) {
+    try {
+      Image below = open(image.path(), backing, format);
       if (format == null) {
+        String detected = below.info().format();
+        below.close();
         throw new CommandException(
             shown
                 + ": Backing file specified without backing format\nDetected format of "
-                + below.info().format()
+                + detected
                 + ".");
       }
-      return below.size();
+      return below;
     } catch (ImageException e) {
       throw new CommandException(shown + ": " + reason(e) + "\nCould not open backing image.", e);
     }

@@ -174,7 +174,8 @@ public final class Convert {
   }
 
   /**
-   * Copies. What was written is durable after the target's next flush.
+   * Copies. A target that is larger keeps what it has behind the source's end. What was written is
+   * durable after the target's next flush.
    *
    * @throws ImageException if a source cannot be read or the target not be written, or is too
    *     small; the target is then incomplete
@@ -193,7 +194,7 @@ public final class Convert {
     }
     boolean isZero = targetIsZero || targetIsNew && !showsDevice(target);
     if (!isZero && !skipsLower && sparseBytes != 0) {
-      target.zero(0, target.size(), true);
+      target.zero(0, source.size(), true); // what is behind that is none of the copy's business
     }
     report(0, source.size());
     unit = compress ? compressedUnit(target) : 1;

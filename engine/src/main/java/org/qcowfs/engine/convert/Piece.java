@@ -180,7 +180,10 @@ final class Piece implements AutoCloseable {
   private void writePacked(Compressing compressing, DataBuffer packed) throws ImageException {
     for (int at = 0; at < length; at += unit) {
       int bytes = packedBytes[at / unit];
-      if (bytes > 0) {
+      if (length - at < unit && end() < target.size()) {
+        // What a larger target has behind the copy, in the same unit, stays.
+        target.write(start + at, data, at, length - at);
+      } else if (bytes > 0) {
         compressing.writeCompressed(start + at, packed, at, bytes);
       } else if (bytes < 0) {
         target.write(start + at, data, at, Math.min(unit, length - at));

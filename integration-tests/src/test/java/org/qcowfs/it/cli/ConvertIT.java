@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -215,6 +216,41 @@ class ConvertIT {
                   .err())
           .isEqualTo("qcowfs: output file is smaller than input file\n");
     }
+  }
+
+  /** A disk image written to the begin of a larger disk. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "-O raw disk.raw",
+        "-S 0 -O raw disk.raw",
+        "-O qcow2 disk.raw",
+        "-W -m 1 -O qcow2 disk.raw",
+        "-c -O qcow2 disk.raw",
+        "-O qcow2 -f raw odd.raw",
+        "-O raw -f raw odd.raw",
+      })
+  void largerTargetKeepsWhatItHasBehind(String line) throws IOException {
+    String format = line.contains("-O raw") ? "raw" : "qcow2";
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      QemuImg.run("create", "-q", "-f", format, folder.resolve("x").toString(), "23M");
+      Run.ok("qemu-io", "-f", format, "-c", "write -P 5 0 23M", folder.resolve("x").toString());
+    }
+    Cli.qcowfs(twins.ours(), ("convert -n " + line + " x").split(" ")).orFail();
+    // qemu-img cannot put a compressed cluster in the place of another one.
+    Cli.qemuImg(twins.theirs(), ("convert -n " + line.replace("-c ", "") + " x").split(" "))
+        .orFail();
+    QemuImg.toRaw(twins.ours().resolve("x"), format, twins.ours().resolve("x.raw"));
+    byte[] bytes = Files.readAllBytes(twins.ours().resolve("x.raw"));
+    QemuImg.toRaw(twins.theirs().resolve("x"), format, twins.theirs().resolve("x.raw"));
+    byte[] expected = Files.readAllBytes(twins.theirs().resolve("x.raw"));
+    if (line.contains("odd.raw")) { // qemu-img fills the sector up
+      long size = Files.size(twins.ours().resolve("odd.raw"));
+      Arrays.fill(expected, (int) size, (int) size + 511 & ~511, (byte) 5);
+    }
+    assertThat(Arrays.mismatch(bytes, expected)).isEqualTo(-1);
+    Files.delete(twins.ours().resolve("x.raw"));
+    Files.delete(twins.theirs().resolve("x.raw"));
   }
 
   @Test

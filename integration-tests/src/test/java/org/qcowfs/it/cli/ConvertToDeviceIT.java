@@ -45,7 +45,16 @@ class ConvertToDeviceIT {
       assertThat(Cli.asQemuImg(scratch.folder(), line.toArray(String[]::new)).err()).isEmpty();
 
       Path target = words.endsWith("out.qcow2") ? scratch.path("out.qcow2") : device.device();
-      QemuImg.run("compare", "-f", "qcow2", "-F", format, source.toString(), target.toString());
+      Path copy = scratch.path("copy.raw");
+      QemuImg.toRaw(target, format, copy);
+      QemuImg.toRaw(source, "qcow2", scratch.path("source.raw"));
+      byte[] expected = Files.readAllBytes(scratch.path("source.raw"));
+      byte[] found = Files.readAllBytes(copy);
+      assertThat(Arrays.copyOf(found, expected.length)).isEqualTo(expected);
+      // As with qemu-img, what the device has behind the copy stays.
+      byte[] behind = new byte[found.length - expected.length];
+      Arrays.fill(behind, (byte) 'x');
+      assertThat(Arrays.copyOfRange(found, expected.length, found.length)).isEqualTo(behind);
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -274,5 +275,24 @@ class CreateIT {
           .filter(line -> line.startsWith("  "))
           .forEach(line -> assertThat(qemu.lines().map(String::strip)).contains(line.strip()));
     }
+  }
+
+  /** What the new image is to stand on is not replaced by it, however deep it lies. */
+  @ParameterizedTest
+  @ValueSource(strings = {"bottom.qcow2", "bottom.data", "middle.qcow2", "link"})
+  void noLayerOfTheBackingChainIsReplaced(String target) throws IOException {
+    Path folder = Files.createTempDirectory(twins.ours(), "layers");
+    Cli.qemuImg(folder, words("create -q -f qcow2 -o data_file=bottom.data bottom.qcow2 1M"))
+        .orFail();
+    Cli.qemuImg(folder, words("create -q -f qcow2 -b bottom.qcow2 -F qcow2 middle.qcow2")).orFail();
+    Cli.qemuImg(folder, words("create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2")).orFail();
+    Files.createLink(folder.resolve("link"), folder.resolve("bottom.qcow2"));
+    byte[] before = Files.readAllBytes(folder.resolve(target));
+    for (String command : List.of("create -f qcow2", "create -f qcow2 -o size=2M")) {
+      Run.Result result = Cli.qcowfs(folder, words(command + " -b top.qcow2 -F qcow2 " + target));
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.err()).hasLineCount(1).contains(target + ": ");
+    }
+    assertThat(folder.resolve(target)).hasBinaryContent(before);
   }
 }
