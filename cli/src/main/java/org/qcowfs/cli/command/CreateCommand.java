@@ -72,9 +72,13 @@ public final class CreateCommand implements Command {
     NewImage.checkFormat(path, chosen);
     putBacking(line, options, chosen, path);
     NewImage image = NewImage.of(path, chosen, options);
+    size = size(image, size);
     // It stays open, so that no file of its chain can be replaced by the new image.
-    try (Image below = backing(image, size, !Options.has(line, "-u"))) {
-      size = size(image, size, below);
+    try (Image below = backing(image, !Options.has(line, "-u"))) {
+      size = size < 0 && below != null ? below.size() : size;
+      if (size < 0) {
+        throw new CommandException(Escape.text(path) + ": Image creation needs a size parameter");
+      }
       if (!Options.has(line, "--quiet")) {
         console.out().append(image.announcement(driver, size)).append('\n');
         console.out().flush();
@@ -116,26 +120,18 @@ public final class CreateCommand implements Command {
     return size;
   }
 
-  /** The size from where it is said: the operand, the option, or the backing file. */
-  private static long size(NewImage image, long operand, @Nullable Image below)
-      throws CommandException {
-    long size = image.options().size("size", operand, image.path());
-    size = size < 0 && below != null ? below.size() : size;
-    if (size < 0) {
+  /** The size from where it is said, the operand or the option; negative if it is not. */
+  private static long size(NewImage image, long operand) throws CommandException {
+    if (operand >= 0 && image.options().has("size")) {
       throw new CommandException(
-          Escape.text(image.path()) + ": Image creation needs a size parameter");
+          Escape.text(image.path()) + ": The image size must be specified only once");
     }
-    return size;
+    return image.options().size("size", operand, image.path());
   }
 
   /** Returns the open backing file, or null if there is none or it is not looked at. */
-  private static @Nullable Image backing(NewImage image, long operand, boolean open)
-      throws CommandException {
+  private static @Nullable Image backing(NewImage image, boolean open) throws CommandException {
     String shown = Escape.text(image.path());
-    if (operand >= 0 && image.options().has("size")) {
-      throw new CommandException(shown + ": The image size must be specified only once");
-    }
-    long unused = image.options().size("size", operand, image.path());
     String backing = image.options().text("backing_file");
     if (backing == null) {
       return null;

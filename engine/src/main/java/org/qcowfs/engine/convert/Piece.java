@@ -178,9 +178,10 @@ final class Piece implements AutoCloseable {
   }
 
   private void writePacked(Compressing compressing, DataBuffer packed) throws ImageException {
+    long lastSectorEnd = end() + Source.SECTOR - 1 & -Source.SECTOR;
     for (int at = 0; at < length; at += unit) {
       int bytes = packedBytes[at / unit];
-      if (length - at < unit && end() < target.size()) {
+      if (length - at < unit && lastSectorEnd < target.size()) {
         // What a larger target has behind the copy, in the same unit, stays.
         target.write(start + at, data, at, length - at);
       } else if (bytes > 0) {

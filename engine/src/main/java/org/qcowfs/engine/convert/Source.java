@@ -13,7 +13,7 @@ import org.qcowfs.engine.layer.Mapping;
  * <p><b>Thread safety:</b> as {@link Image}.
  */
 final class Source {
-  private static final int SECTOR = 512;
+  static final int SECTOR = 512;
 
   private final List<Image> images;
   private final long[] starts;

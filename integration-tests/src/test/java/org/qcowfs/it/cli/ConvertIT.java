@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -251,6 +252,17 @@ class ConvertIT {
     assertThat(Arrays.mismatch(bytes, expected)).isEqualTo(-1);
     Files.delete(twins.ours().resolve("x.raw"));
     Files.delete(twins.theirs().resolve("x.raw"));
+  }
+
+  @Test
+  void theLastClusterOfAnOddDiskIsCompressedToo() throws IOException {
+    convert("-f raw -c -O qcow2 odd.raw x", "qcow2");
+    List<String> counts = new ArrayList<>();
+    for (Path folder : List.of(twins.ours(), twins.theirs())) {
+      String json = Cli.qemuImg(folder, "check", "--output=json", "x").orFail().out();
+      counts.add(json.lines().filter(l -> l.contains("compressed-clusters")).toList().toString());
+    }
+    assertThat(counts.get(0)).contains("\"compressed-clusters\": 1").isEqualTo(counts.get(1));
   }
 
   @Test
